@@ -1,0 +1,3 @@
+"""Cross-package ABI conflict detection for Python wheels."""
+
+__version__ = "0.1.0"
