@@ -1,0 +1,107 @@
+"""The fast reader: one ELF file -> its facts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.facts import dynamic as d
+from abiclash.facts.dynamic import Dynamic, StringTable, read_dynamic
+from abiclash.facts.image import PF_X, PT_GNU_STACK, PT_INTERP, PT_TLS, Image
+from abiclash.facts.model import Initializers, ObjectFacts, Tls
+from abiclash.facts.notes import read_notes, read_producers
+from abiclash.facts.relocations import read_references, read_relocations
+from abiclash.facts.tables import read_symbols
+from abiclash.facts.versions import read_versions
+
+if TYPE_CHECKING:
+    from abiclash.facts.names_table import NameTable
+    from abiclash.facts.ranges import Ranges
+
+
+def read_object(ranges: Ranges, path: str) -> tuple[ObjectFacts, NameTable]:
+    """Return the facts of an ELF file and the names of its symbols, row by row.
+
+    ranges: at least what `layout.wanted` asks for. path: how the facts call the file.
+    Raises ElfError with the offset and the reason where the file is damaged.
+    """
+    image = Image(ranges)
+    dynamic = read_dynamic(image)
+    found = dynamic or Dynamic({}, StringTable(np.empty(0, dtype=np.uint8)))
+    relocations = read_relocations(image, found)
+    table = read_symbols(image, found, relocations.highest)
+    reading = read_references(image, relocations, table)
+    versions = read_versions(image, found)
+    build_id, dlopen_notes = read_notes(image)
+    header = image.header
+    facts = ObjectFacts(
+        path=path,
+        size=ranges.size,
+        bits=header.bits,
+        little=header.little,
+        machine=header.machine,
+        type=header.type,
+        osabi=header.osabi,
+        soname=found.text(d.DT_SONAME),
+        needed=found.texts(d.DT_NEEDED),
+        rpath=found.text(d.DT_RPATH),
+        runpath=found.text(d.DT_RUNPATH),
+        auxiliary=found.texts(d.DT_AUXILIARY),
+        filter=found.texts(d.DT_FILTER),
+        flags=found.flags,
+        flags_1=found.get(d.DT_FLAGS_1),
+        has_dynamic=dynamic is not None,
+        interp=_interp(image),
+        has_versym=found.has(d.DT_VERSYM),
+        versions=versions.by_index,
+        needs=versions.needs,
+        base_version=versions.base,
+        has_hash=table.has_hash,
+        exec_stack=_exec_stack(image),
+        tls=_tls(image, static=reading.static_tls or bool(found.flags & d.DF_STATIC_TLS)),
+        init=_initializers(found, header.word),
+        producers=read_producers(image),
+        build_id=build_id,
+        runtimes=(),
+        dlopen_notes=dlopen_notes,
+        modules=(),
+        strings=(),
+        symbols=table.symbols,
+        references=reading.references,
+    )
+    return facts, table.names
+
+
+def _interp(image: Image) -> str | None:
+    """Return PT_INTERP, the dynamic linker that an executable asks for."""
+    segment = image.segment(PT_INTERP)
+    if segment is None:
+        return None
+    raw = image.ranges.read(segment.offset, min(segment.filesz, 4096)).tobytes()
+    return raw.partition(b"\0")[0].decode("utf-8", "surrogateescape")
+
+
+def _exec_stack(image: Image) -> bool | None:
+    """Tell whether PT_GNU_STACK asks for an executable stack; None where it is absent."""
+    segment = image.segment(PT_GNU_STACK)
+    return None if segment is None else bool(segment.flags & PF_X)
+
+
+def _tls(image: Image, *, static: bool) -> Tls | None:
+    """Return the TLS segment; an object that only uses others' initial-exec TLS has one of size 0."""
+    segment = image.segment(PT_TLS)
+    if segment is None:
+        return Tls(0, 1, static=True) if static else None
+    return Tls(segment.memsz, segment.align, static)
+
+
+def _initializers(dynamic: Dynamic, word: int) -> Initializers:
+    """Return the counts."""
+    return Initializers(
+        has_init=dynamic.has(d.DT_INIT),
+        has_fini=dynamic.has(d.DT_FINI),
+        init_array=dynamic.get(d.DT_INIT_ARRAYSZ) // word,
+        fini_array=dynamic.get(d.DT_FINI_ARRAYSZ) // word,
+        references=np.empty(0, dtype=np.uint32),
+    )

@@ -1,0 +1,209 @@
+"""One Python module as data: what its import does, in reduced form, and the source facts that rules need.
+
+The source is parsed with `ast` and never executed. A digest depends on the bytes alone: Python version, platform and
+other packages come in when a plan is made. So it is computed once per file and kept (`documents`).
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+from abiclash.errors import NotAnalysed
+from abiclash.imports.statements import Reducer
+
+DIGEST = 1
+"""Version of the reduced form: part of every key under which digests are stored."""
+
+MAX_SOURCE = 8 << 20
+"""Bytes of source beyond which a module is not analysed: generated tables, with nothing to import in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A write to os.environ: the variable, the text of its value, the line, and whether import surely runs it."""
+
+    name: str
+    value: str
+    line: int
+    at_import: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A refusal to be imported after (or before) another module: `if 'module' in sys.modules: raise ...`."""
+
+    module: str
+    present: bool
+    error: str
+    line: int
+
+
+@dataclass(slots=True)
+class ModuleSource:
+    """The digest of one module.
+
+    body: reduced statements. functions: reduced functions, by the index that `def` statements give; still JSON text
+    until one of them is called. environment, demands: see above. registrations: protobuf file names that the module
+    adds to the default descriptor pool, with lines. error: why the module could not be read, else None.
+    """
+
+    body: list[Any] = field(default_factory=list)
+    functions: list[Any] | str = field(default_factory=list)
+    environment: tuple[Setting, ...] = ()
+    demands: tuple[Demand, ...] = ()
+    registrations: tuple[tuple[str, int], ...] = ()
+    error: str | None = None
+
+    def function(self, index: int) -> list[Any]:
+        """Return [parameters, chains, sink, kind, body] of one function."""
+        if isinstance(self.functions, str):
+            self.functions = json.loads(self.functions)
+        found: list[Any] = self.functions[index]
+        return found
+
+    def dump(self) -> tuple[str, str]:
+        """Return the digest as two JSON texts: what every import of it needs, and the functions."""
+        facts = [
+            [[s.name, s.value, s.line, s.at_import] for s in self.environment],
+            [[d.module, d.present, d.error, d.line] for d in self.demands],
+            [list(entry) for entry in self.registrations],
+        ]
+        head = json.dumps([self.body, facts, self.error], separators=(",", ":"))
+        functions = self.functions
+        return head, functions if isinstance(functions, str) else json.dumps(functions, separators=(",", ":"))
+
+    @classmethod
+    def load(cls, head: str | bytes, functions: str) -> ModuleSource:
+        """Return the digest that `dump` wrote."""
+        body, (environment, demands, registrations), error = json.loads(head)
+        return cls(
+            body,
+            functions,
+            tuple(Setting(*row) for row in environment),
+            tuple(Demand(*row) for row in demands),
+            tuple((name, line) for name, line in registrations),
+            error,
+        )
+
+
+def read_module(source: bytes, name: str) -> ModuleSource:
+    """Return the digest of a module's source. `name` is used in messages only.
+
+    Source that cannot be parsed gives a digest with `error` set: Python would raise a SyntaxError on import too,
+    unless it is of another Python than the one that runs abiclash.
+    """
+    if len(source) > MAX_SOURCE:
+        return ModuleSource(error=f"source of {len(source)} bytes is larger than {MAX_SOURCE}")
+    reducer = _SourceReducer()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # SyntaxWarning of foreign source is no concern of the user
+            tree = ast.parse(source, filename=name)
+        body = reducer.block(tree.body)
+    except RecursionError:
+        return ModuleSource(error="nested too deeply")
+    except (SyntaxError, ValueError, MemoryError) as error:
+        return ModuleSource(error=f"not readable as Python source: {str(error).splitlines()[0] if str(error) else error!r}")
+    return ModuleSource(
+        body,
+        reducer.functions,
+        tuple(reducer.environment),
+        tuple(reducer.demands),
+        tuple(reducer.registrations),
+    )
+
+
+def not_analysed(path: str, source: ModuleSource) -> NotAnalysed:
+    """Return the record of a module whose source could not be read."""
+    return NotAnalysed(path, source.error or "")
+
+
+class _SourceReducer(Reducer):
+    """Reduces a module and collects the facts that rules need on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.environment: list[Setting] = []
+        self.demands: list[Demand] = []
+        self.registrations: list[tuple[str, int]] = []
+        self.depth = 0
+
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> int:
+        self.depth += 1
+        index = super().function(node)
+        self.depth -= 1
+        return index
+
+    def called(self, node: ast.Call) -> None:
+        function = node.func
+        if not isinstance(function, ast.Attribute):
+            return
+        if function.attr == "AddSerializedFile" and node.args:
+            self._register(node)
+        elif function.attr == "setdefault" and _is_environ(function.value) and len(node.args) == 2:
+            self._set(node.args[0], node.args[1], node.lineno)
+        elif function.attr == "putenv" and len(node.args) == 2:
+            self._set(node.args[0], node.args[1], node.lineno)
+        elif function.attr == "update" and _is_environ(function.value):
+            for key in node.keywords:
+                if key.arg:
+                    self._set(ast.Constant(key.arg), key.value, node.lineno)
+            for arg in node.args:
+                if isinstance(arg, ast.Dict):
+                    for name, value in zip(arg.keys, arg.values, strict=True):
+                        self._set(name, value, node.lineno)
+
+    def assigned(self, node: ast.Assign) -> None:
+        for target in node.targets:
+            if isinstance(target, ast.Subscript) and _is_environ(target.value):
+                self._set(target.slice, node.value, node.lineno)
+
+    def tested(self, node: ast.If) -> None:
+        test = node.test
+        if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, ast.Constant)):
+            return
+        table, name = test.comparators[0], test.left.value
+        if not (isinstance(table, ast.Attribute) and table.attr == "modules" and isinstance(name, str)):
+            return
+        for line in node.body:
+            if isinstance(line, ast.Raise) and line.exc is not None:
+                error = ast.unparse(line.exc)[:300]
+                self.demands.append(Demand(name, isinstance(test.ops[0], ast.In), error, line.lineno))
+
+    def _set(self, name: ast.expr | None, value: ast.expr, line: int) -> None:
+        if name is None:
+            return
+        text = name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else ast.unparse(name)
+        self.environment.append(Setting(text[:200], ast.unparse(value)[:300], line, self.depth == 0))
+
+    def _register(self, node: ast.Call) -> None:
+        data = node.args[0]
+        if not (isinstance(data, ast.Constant) and isinstance(data.value, bytes)):
+            return
+        name = descriptor_name(data.value)
+        if name is not None:
+            self.registrations.append((name, node.lineno))
+
+
+def _is_environ(node: ast.expr) -> bool:
+    return (isinstance(node, ast.Attribute) and node.attr == "environ") or (
+        isinstance(node, ast.Name) and node.id == "environ"
+    )
+
+
+def descriptor_name(data: bytes) -> str | None:
+    """Return the `name` of a serialised FileDescriptorProto: field 1, length-delimited, written first by protoc."""
+    if len(data) < 2 or data[0] != 0x0A:
+        return None
+    length = shift = 0
+    for position in range(1, min(len(data), 6)):
+        length |= (data[position] & 0x7F) << shift
+        shift += 7
+        if data[position] < 0x80:
+            raw = data[position + 1 : position + 1 + length]
+            return raw.decode("utf-8", "replace") if len(raw) == length else None
+    return None

@@ -1,0 +1,133 @@
+"""Running foreign code in a child process: own home, no input, no network where possible, limits in time and memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abiclash.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+STDERR_TAIL = 16384
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """seconds: wall time after which the whole process group is killed. memory: address space in bytes, or None."""
+
+    seconds: float = 600.0
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How a child ended.
+
+    exit: exit status, or minus the number of the signal that ended it. pid: of the program. seconds: wall time.
+    offline: it had no network. stderr: the last 16 KiB of it.
+    """
+
+    exit: int
+    pid: int
+    seconds: float
+    timed_out: bool
+    offline: bool
+    stderr: str
+
+    @property
+    def signal(self) -> str | None:
+        """Name of the signal that ended the program, as SIGSEGV."""
+        if self.exit >= 0:
+            return None
+        try:
+            return signal.Signals(-self.exit).name
+        except ValueError:
+            return f"signal {-self.exit}"
+
+
+def interpreter(python: str | Path) -> str:
+    """Absolute path of an interpreter that starts, given by name or path. Raises LabError."""
+    found = shutil.which(str(python))
+    if found is None:
+        raise LabError(f"{python}: no such interpreter; name an installed Python, or its path")
+    try:
+        answer = subprocess.run(
+            [found, "-I", "-S", "-c", "import sys; print(sys.executable)"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise LabError(f"{python}: it does not start as a Python interpreter ({error}); name another") from error
+    return answer.stdout.strip()
+
+
+def run_child(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    environ: Mapping[str, str] | None = None,
+    limits: Limits | None = None,
+) -> Run:
+    """Run `command` (absolute program path first) with `folder` for its home, and wait for it.
+
+    Of the caller's environment only PATH, locale and time zone are passed on; `environ` is added. Its output goes
+    nowhere, its errors to a file in `folder`. Raises LabError when it cannot be started.
+    """
+    limits = limits or Limits()
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    report = folder / "report"
+    settings = {
+        "memory": limits.memory,
+        "report": str(report),
+        "environ": {key: os.environ[key] for key in _KEPT if key in os.environ}
+        | {"HOME": str(home), "TMPDIR": str(home)}
+        | dict(environ or {}),
+    }
+    starter = [sys.executable, "-I", "-S", str(Path(__file__).with_name("child.py")), json.dumps(settings)]
+    began = time.monotonic()
+    with (folder / "stderr").open("w+b") as errors:
+        child = subprocess.Popen(
+            [*starter, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            cwd=home,
+            start_new_session=True,
+        )
+        try:
+            status, timed_out = child.wait(timeout=limits.seconds), False
+        except subprocess.TimeoutExpired:
+            timed_out = True
+        finally:
+            _kill_group(child)
+        if timed_out:
+            status = child.wait()
+        errors.seek(max(0, errors.seek(0, os.SEEK_END) - STDERR_TAIL))
+        tail = errors.read().decode("utf-8", "replace")
+    if not report.exists():
+        raise LabError(f"{command[0]}: it could not be started: {tail.strip() or status}")
+    offline = report.read_text(encoding="ascii") == "offline"
+    return Run(status, child.pid, time.monotonic() - began, timed_out, offline, tail)
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    """End what the child left behind, and itself: its session is its own, so the group holds nothing else."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

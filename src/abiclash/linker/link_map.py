@@ -1,0 +1,108 @@
+"""The state of one loaded object, and the failures that a load can end with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, IntFlag
+from typing import TYPE_CHECKING
+
+from abiclash.errors import AbiclashError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from abiclash.facts.model import ObjectFacts
+
+
+class Mode(IntFlag):
+    """dlopen flags (bits/dlfcn.h)."""
+
+    LAZY = 0x1
+    NOW = 0x2
+    NOLOAD = 0x4
+    DEEPBIND = 0x8
+    GLOBAL = 0x100
+    NODELETE = 0x1000
+
+
+class MapType(Enum):
+    """l_type of glibc's struct link_map."""
+
+    EXECUTABLE = "executable"
+    LIBRARY = "library"  # there from the start
+    LOADED = "loaded"  # by dlopen
+
+
+class LoadFailure(AbiclashError):  # noqa: N818 - it is a result as often as an error
+    """A load that ld.so refuses.
+
+    kind: `missing-library`, `missing-version`, `undefined-symbol`, `static-tls`, `executable-stack` or `bad-object`.
+    object: the path (or bare name) that dlerror() names first; message: what dlerror() says, whole.
+    needed_by: file id of the object whose need failed. version: the version that is missing or was asked for.
+    key: key of an undefined symbol, None else; its name is added to the message by whoever knows names.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        obj: str,
+        reason: str,
+        *,
+        needed_by: int | None = None,
+        version: str = "",
+        key: int | None = None,
+    ) -> None:
+        super().__init__(f"{obj}: {reason}")
+        self.kind = kind
+        self.object = obj
+        self.reason = reason
+        self.needed_by = needed_by
+        self.version = version
+        self.key = key
+
+    @property
+    def message(self) -> str:
+        return f"{self.object}: {self.reason}"
+
+
+@dataclass(slots=True)
+class LinkMap:
+    """One object in one process, after glibc's struct link_map; other objects are named by file id.
+
+    name: l_name, the path as ld.so formed it (links unresolved). names: l_libname, what it was asked for by.
+    loader: the object whose DT_NEEDED brought it, None for what dlopen or the kernel named.
+    search_list: l_searchlist, present once the object was itself opened. dependencies: l_initfini of a dependency
+    (itself, then its direct dependencies), or the sorted closure of an opened object.
+    targets: int32, file id that each row of the object's References is bound to, NOT_FOUND for none.
+    target_rows: int32, row in the target's Symbols.
+    """
+
+    file: int
+    facts: ObjectFacts
+    name: str
+    type: MapType
+    loader: int | None
+    names: set[str] = field(default_factory=set)
+    search_list: tuple[int, ...] | None = None
+    dependencies: tuple[int, ...] | None = None
+    scope: list[Scope] = field(default_factory=list)
+    is_global: bool = False
+    relocated: bool = False
+    tls_offset: int | None = None
+    targets: NDArray[np.int32] | None = None
+    target_rows: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One part of an object's l_scope. owner: None for the global scope, else the object whose list it is.
+
+    alone: the list is the owner only (DT_SYMBOLIC).
+    """
+
+    owner: int | None
+    alone: bool = False
+
+
+GLOBAL_SCOPE = Scope(None)

@@ -1,0 +1,253 @@
+"""Symbol look-up, after glibc 2.36 elf/dl-lookup.c (check_match, do_lookup_x, _dl_lookup_symbol_x), for whole arrays.
+
+All look-ups of one dlopen go through the scope together. A scope part is searched either object by object or, for
+the global scope, through one merged index, so that the cost does not grow with its length.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.linker.tables import (
+    BINDS_LOCALLY,
+    HIDDEN_VERSION,
+    LATER_VERSION,
+    NO_VERSIONS,
+    Q_COPY,
+    Q_HIDDEN,
+    Q_PLT,
+    Queries,
+    UNDEFINED,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from abiclash.linker.tables import Definitions
+    from abiclash.linker.world import World
+
+NOT_FOUND = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What differs between C libraries and settings.
+
+    default_is_fallback: since glibc 2.42 a definition without a version satisfies a versioned reference only if the
+    object has no exact match (bug 29190); before, whichever came first in the hash chain did.
+    """
+
+    default_is_fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeIndex:
+    """Definitions of several objects in scope order, sorted by (key, position in scope, symbol index).
+
+    file: int32, id of the defining file; position: int32, its place in the scope.
+    """
+
+    key: NDArray[np.uint64]
+    row: NDArray[np.int32]
+    version: NDArray[np.int32]
+    flags: NDArray[np.uint8]
+    file: NDArray[np.int32]
+    position: NDArray[np.int32]
+
+    @classmethod
+    def empty(cls) -> ScopeIndex:
+        """Return the index of no object."""
+        ints = np.zeros(0, dtype=np.int32)
+        return cls(np.zeros(0, dtype=np.uint64), ints, ints, np.zeros(0, dtype=np.uint8), ints, ints)
+
+    @classmethod
+    def single(cls, definitions: Definitions, file: int) -> ScopeIndex:
+        """Return the index of one object: its definitions are sorted already."""
+        count = len(definitions.key)
+        return cls(
+            definitions.key,
+            definitions.row,
+            definitions.version,
+            definitions.flags,
+            np.full(count, file, dtype=np.int32),
+            np.zeros(count, dtype=np.int32),
+        )
+
+    def extended(self, definitions: Sequence[Definitions], files: Sequence[int]) -> ScopeIndex:
+        """Return the index of this scope with more objects at its end."""
+        start = int(self.position.max()) + 1 if len(self.position) else 0
+        parts = [self]
+        for offset, (entries, file) in enumerate(zip(definitions, files, strict=True)):
+            part = ScopeIndex.single(entries, file)
+            parts.append(
+                ScopeIndex(part.key, part.row, part.version, part.flags, part.file, part.position + np.int32(start + offset))
+            )
+        key = np.concatenate([p.key for p in parts])
+        order = np.argsort(key, kind="stable")  # the parts come in scope order and are sorted: ties keep it
+        return ScopeIndex(
+            key[order],
+            np.concatenate([p.row for p in parts])[order],
+            np.concatenate([p.version for p in parts])[order],
+            np.concatenate([p.flags for p in parts])[order],
+            np.concatenate([p.file for p in parts])[order],
+            np.concatenate([p.position for p in parts])[order],
+        )
+
+
+def search(index: ScopeIndex, queries: Queries, rules: Rules, *, executable: int = NOT_FOUND) -> tuple[
+    NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]
+]:
+    """Find the first match of each query in one scope part.
+
+    queries must be sorted by key. executable: id of the file that COPY relocations skip.
+    Returns (file, row, flags) of the definition for each query; file is NOT_FOUND where nothing matches.
+    """
+    count = len(queries.key)
+    file = np.full(count, NOT_FOUND, dtype=np.int32)
+    row = np.full(count, NOT_FOUND, dtype=np.int32)
+    flags = np.zeros(count, dtype=np.uint8)
+    query, entry = _pairs(queries.key, index.key)
+    if len(query):
+        chosen = _first_matches(index, queries, query, entry, rules, executable)
+        at, found = query[chosen], entry[chosen]
+        file[at], row[at], flags[at] = index.file[found], index.row[found], index.flags[found]
+    return file, row, flags
+
+
+def _pairs(wanted: NDArray[np.uint64], keys: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Join two sorted key columns; pairs come ordered by (query, entry).
+
+    The shorter side is looked up in the longer one: an object's few definitions in many queries, or the reverse.
+    """
+    if not len(wanted) or not len(keys):
+        nothing = np.zeros(0, dtype=np.intp)
+        return nothing, nothing
+    if len(keys) < len(wanted):
+        left = np.searchsorted(wanted, keys, side="left")
+        hit = wanted[np.minimum(left, len(wanted) - 1)] == keys
+        left, entry = left[hit], np.flatnonzero(hit)
+        right = np.searchsorted(wanted, keys[entry], side="right")
+        query, entry = _expand(left, right, entry)
+        order = np.argsort(query, kind="stable")
+        return query[order], entry[order]
+    left = np.searchsorted(keys, wanted, side="left")
+    hit = keys[np.minimum(left, len(keys) - 1)] == wanted
+    left, query = left[hit], np.flatnonzero(hit)
+    right = np.searchsorted(keys, wanted[query], side="right")
+    entry, query = _expand(left, right, query)
+    return query, entry
+
+
+def _expand(
+    left: NDArray[np.intp], right: NDArray[np.intp], other: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Spell out the ranges [left, right), each with its partner in `other`."""
+    length = right - left
+    if (length == 1).all():
+        return left, other
+    ends = np.cumsum(length)
+    inside = np.arange(int(ends[-1]), dtype=np.intp) - np.repeat(ends - length, length)
+    return np.repeat(left, length) + inside, np.repeat(other, length)
+
+
+def _first_matches(
+    index: ScopeIndex,
+    queries: Queries,
+    query: NDArray[np.intp],
+    entry: NDArray[np.intp],
+    rules: Rules,
+    executable: int,
+) -> NDArray[np.intp]:
+    """Return the positions in the pair list that win: check_match for each pair, then do_lookup_x's walk."""
+    wanted, offered = queries.flags[query], index.flags[entry]
+    exact, fallback = _check_match(queries.version[query], wanted, index.version[entry], offered, rules)
+    skip = ((wanted & Q_PLT) != 0) & ((offered & UNDEFINED) != 0)
+    skip |= ((wanted & Q_COPY) != 0) & (index.file[entry] == executable)
+    exact &= ~skip
+    fallback &= ~skip
+    matches = np.flatnonzero(exact)
+    if fallback.any():
+        matches = np.union1d(matches, _sole_fallbacks(index, query, entry, exact, fallback))
+    # Within one object the first match counts; a local one then hides the others there, but not the next objects.
+    matches = matches[_first_of_run(query[matches], index.position[entry[matches]])]
+    matches = matches[(index.flags[entry[matches]] & BINDS_LOCALLY) == 0]
+    return matches[_first_of_run(query[matches])]
+
+
+def _check_match(
+    wanted_version: NDArray[np.int32],
+    wanted: NDArray[np.uint8],
+    offered_version: NDArray[np.int32],
+    offered: NDArray[np.uint8],
+    rules: Rules,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Decide (matches, counts as versioned_sym) by the version clauses of check_match."""
+    no_table = (offered & NO_VERSIONS) != 0
+    hidden = (offered & HIDDEN_VERSION) != 0
+    later = (offered & LATER_VERSION) != 0
+    versioned = wanted_version != 0
+    default = (offered_version == 0) & ~hidden & ((wanted & Q_HIDDEN) == 0)
+    exact = no_table | np.where(versioned, offered_version == wanted_version, ~later)
+    fallback = ~no_table & ~versioned & later & ~hidden
+    if rules.default_is_fallback:
+        fallback |= ~exact & versioned & default
+    else:
+        exact |= versioned & default
+    return exact, fallback
+
+
+def _sole_fallbacks(
+    index: ScopeIndex,
+    query: NDArray[np.intp],
+    entry: NDArray[np.intp],
+    exact: NDArray[np.bool_],
+    fallback: NDArray[np.bool_],
+) -> NDArray[np.intp]:
+    """Return the pairs with num_versions == 1 in an object that has no exact match for the query."""
+    group = query.astype(np.int64) * (int(index.position.max()) + 1) + index.position[entry]
+    candidates = np.flatnonzero(fallback)
+    unique, first, count = np.unique(group[candidates], return_index=True, return_counts=True)
+    sole = (count == 1) & ~np.isin(unique, group[exact])
+    return candidates[first[sole]]
+
+
+def _first_of_run(*columns: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Mark the first row of each run of equal rows."""
+    first = np.ones(len(columns[0]), dtype=np.bool_)
+    if len(first) > 1:
+        same = np.ones(len(first) - 1, dtype=np.bool_)
+        for column in columns:
+            same &= column[1:] == column[:-1]
+        first[1:] = ~same
+    return first
+
+
+def search_files(
+    world: World, files: Sequence[int], queries: Queries, rules: Rules, *, executable: int = NOT_FOUND
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]:
+    """Search a scope part object by object: right for a search list that serves one dlopen only."""
+    count = len(queries.key)
+    file = np.full(count, NOT_FOUND, dtype=np.int32)
+    row = np.full(count, NOT_FOUND, dtype=np.int32)
+    flags = np.zeros(count, dtype=np.uint8)
+    left = np.arange(count)
+    pending = queries
+    for candidate in files:
+        if not len(left):
+            break
+        found, at, bits = search(
+            ScopeIndex.single(world.table(candidate).definitions, candidate), pending, rules, executable=executable
+        )
+        hit = found != NOT_FOUND
+        if hit.any():
+            target = left[hit]
+            file[target], row[target], flags[target] = found[hit], at[hit], bits[hit]
+            miss = ~hit
+            left = left[miss]
+            pending = Queries(pending.key[miss], pending.version[miss], pending.flags[miss])
+    return file, row, flags

@@ -1,0 +1,114 @@
+"""Which file a name means: glibc 2.36 elf/dl-load.c _dl_map_object, open_path, fillin_rpath and elf/dl-cache.c."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from abiclash.linker.link_map import LinkMap
+    from abiclash.linker.world import World
+
+DF_1_NODEFLIB = 0x800
+_TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
+
+
+class SearchSettings(Protocol):
+    """The part of a host profile that names the places where libraries are searched."""
+
+    lib: str
+    platform: str
+    hwcaps: Sequence[str]
+    cache: Mapping[str, Sequence[str]]
+    default_dirs: Sequence[str]
+    library_path: Sequence[str]
+
+
+def expand(text: str, origin: str, settings: SearchSettings) -> str:
+    """Expand $ORIGIN, $LIB and $PLATFORM (_dl_dst_substitute)."""
+    if "$" not in text:
+        return text
+    values = {"ORIGIN": origin, "LIB": settings.lib, "PLATFORM": settings.platform}
+    return _TOKEN.sub(lambda match: values[match[1] or match[2]], text)
+
+
+def origin_of(name: str) -> str:
+    """Return l_origin: the directory of the path by which the object was found, links unresolved."""
+    return posixpath.dirname(name) or "/"
+
+
+def run_path(value: str, origin: str, settings: SearchSettings) -> list[str]:
+    """Return the directories of a DT_RPATH or DT_RUNPATH (fillin_rpath); an empty element is the working directory."""
+    return [expand(part, origin, settings) or "." for part in value.split(":")]
+
+
+def directories(
+    requester: LinkMap | None,
+    chain: Sequence[LinkMap],
+    executable: LinkMap | None,
+    settings: SearchSettings,
+) -> Iterator[tuple[str, str]]:
+    """Yield (directory, why) in the order of _dl_map_object, up to the cache.
+
+    requester: the object that asks. chain: requester, its loader, and so on (l_loader).
+    """
+
+    def path_of(link: LinkMap, value: str, why: str) -> Iterator[tuple[str, str]]:
+        for directory in run_path(value, origin_of(link.name), settings):
+            yield directory, why
+
+    if requester is None or requester.facts.runpath is None:
+        for link in chain:
+            if link.facts.rpath is not None and link.facts.runpath is None:
+                yield from path_of(link, link.facts.rpath, f"RPATH of {link.name}")
+        if executable is not None and executable not in chain:
+            facts = executable.facts
+            if facts.rpath is not None and facts.runpath is None:
+                yield from path_of(executable, facts.rpath, "RPATH of the executable")
+    for directory in settings.library_path:
+        yield directory or ".", "LD_LIBRARY_PATH"
+    if requester is not None and requester.facts.runpath is not None:
+        yield from path_of(requester, requester.facts.runpath, f"RUNPATH of {requester.name}")
+
+
+def find_library(
+    name: str,
+    places: Iterator[tuple[str, str]],
+    requester: LinkMap | None,
+    world: World,
+    settings: SearchSettings,
+    usable: Callable[[int], bool],
+) -> tuple[str, int, str] | None:
+    """Find the file for a name without a slash. Returns (l_name, file id, why it was found there).
+
+    usable: false for an object of another class or machine, which open_verify passes over.
+    """
+    for directory, why in places:
+        for candidate in _in_directory(directory, name, settings.hwcaps):
+            file = world.find(candidate)
+            if file is not None and usable(file):
+                return candidate, file, why
+    no_default = requester is not None and bool(requester.facts.flags_1 & DF_1_NODEFLIB)
+    for candidate in settings.cache.get(name, ()):
+        if no_default and posixpath.dirname(candidate) in settings.default_dirs:
+            continue
+        file = world.find(candidate)
+        if file is not None and usable(file):
+            return candidate, file, "ld.so.cache"
+        break  # the cache names one best entry, and only that is tried
+    if not no_default:
+        for directory in settings.default_dirs:
+            for candidate in _in_directory(directory, name, settings.hwcaps):
+                file = world.find(candidate)
+                if file is not None and usable(file):
+                    return candidate, file, "default directory"
+    return None
+
+
+def _in_directory(directory: str, name: str, hwcaps: Sequence[str]) -> Iterator[str]:
+    for capability in hwcaps:
+        yield f"{directory}/glibc-hwcaps/{capability}/{name}"
+    yield f"{directory}/{name}"

@@ -1,0 +1,71 @@
+"""The order in which objects are initialised: glibc 2.36 elf/dl-sort-maps.c.
+
+dependencies(object) stands for l_initfini: None while the object has no list yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Dependencies = Callable[[int], Sequence[int] | None]
+
+
+def sort_maps(maps: Sequence[int], dependencies: Dependencies, main: int | None, *, dfs: bool) -> list[int]:
+    """Sort dependents before dependencies, the first object staying first (_dl_sort_maps, force_first).
+
+    dfs: the algorithm of glibc 2.35 and later (glibc.rtld.dynamic_sort=2); before, the original one.
+    main: the executable, which the depth-first walk never enters (l_main_map).
+    """
+    if dfs:
+        return _depth_first(maps, dependencies, main)
+    return [maps[0], *_original(list(maps[1:]), dependencies)]
+
+
+def _depth_first(maps: Sequence[int], dependencies: Dependencies, main: int | None) -> list[int]:
+    """_dl_sort_maps_dfs: reverse post-order of depth-first walks begun from the back of the list."""
+    wanted = set(maps)
+    visited: set[int] = set()
+    finished: list[int] = []
+    for start in reversed(maps):
+        if start in visited:
+            continue
+        visited.add(start)
+        stack = [(start, iter(dependencies(start) or ()))]
+        while stack:
+            node, rest = stack[-1]
+            for dependency in rest:
+                if dependency not in visited and dependency != main:
+                    visited.add(dependency)
+                    stack.append((dependency, iter(dependencies(dependency) or ())))
+                    break
+            else:
+                finished.append(node)
+                stack.pop()
+    order = [node for node in reversed(finished) if node in wanted]
+    order.remove(maps[0])
+    return [maps[0], *order]
+
+
+def _original(maps: list[int], dependencies: Dependencies) -> list[int]:
+    """_dl_sort_maps_original: move each object behind the last one that depends on it."""
+    position = 0
+    seen = dict.fromkeys(maps, 0)
+    while position < len(maps):
+        this = maps[position]
+        seen[this] += 1
+        last = next(
+            (k for k in range(len(maps) - 1, position, -1) if this in (dependencies(maps[k]) or ())),
+            position,
+        )
+        if last == position:
+            position += 1
+            seen.update(dict.fromkeys(maps[position:], 0))
+            continue
+        maps.insert(last, maps.pop(position))
+        if seen[maps[position]] > len(maps) - position:  # a cycle: give up on this place
+            position += 1
+            seen.update(dict.fromkeys(maps[position:], 0))
+    return maps

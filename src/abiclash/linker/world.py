@@ -1,0 +1,82 @@
+"""The files a process could see: a wheel set laid out as site-packages, and the host beneath it.
+
+A file is known by its id, an index that is equal in every process simulated in one world; ids make bindings of
+different runs comparable by plain array comparison.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, Protocol
+
+from abiclash.linker.tables import SymbolTable, VersionIds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from abiclash.facts.model import ObjectFacts
+
+
+class FileSource(Protocol):
+    """A tree of files: a host, or the wheels of a scan."""
+
+    def realpath(self, path: str) -> str | None:
+        """Return the canonical path of an existing file, None where there is none."""
+
+    def object(self, realpath: str) -> ObjectFacts | None:
+        """Return the facts of an ELF file; None where the file is no readable ELF."""
+
+
+class WheelTree:
+    """Wheels as they would lie installed under one site-packages directory."""
+
+    def __init__(self, site_packages: str, objects: Iterable[ObjectFacts]) -> None:
+        self.site_packages = posixpath.normpath(site_packages)
+        self._objects = {posixpath.normpath(posixpath.join(self.site_packages, o.path)): o for o in objects}
+
+    def realpath(self, path: str) -> str | None:
+        """Wheels hold no links, so a lexical normal form is the canonical path."""
+        normal = posixpath.normpath(path)
+        return normal if normal in self._objects else None
+
+    def object(self, realpath: str) -> ObjectFacts | None:
+        return self._objects.get(realpath)
+
+
+class World:
+    """Files by id, their facts and their prepared symbol tables."""
+
+    def __init__(self, sources: Sequence[FileSource]) -> None:
+        self._sources = tuple(sources)
+        self._ids: dict[str, int] = {}
+        self._found: dict[str, int | None] = {}
+        self._tables: dict[int, SymbolTable] = {}
+        self.paths: list[str] = []
+        self.facts: list[ObjectFacts | None] = []
+        self.versions = VersionIds()
+
+    def find(self, path: str) -> int | None:
+        """Return the id of the file that `path` names, following links; None where there is no such file."""
+        if path not in self._found:
+            self._found[path] = self._look_up(path)
+        return self._found[path]
+
+    def _look_up(self, path: str) -> int | None:
+        for source in self._sources:
+            real = source.realpath(path)
+            if real is not None:
+                if real not in self._ids:
+                    self._ids[real] = len(self.paths)
+                    self.paths.append(real)
+                    self.facts.append(source.object(real))
+                return self._ids[real]
+        return None
+
+    def table(self, file: int) -> SymbolTable:
+        """Return the symbol table that look-ups use, prepared once for each file."""
+        if file not in self._tables:
+            facts = self.facts[file]
+            if facts is None:
+                raise KeyError(self.paths[file])
+            self._tables[file] = SymbolTable.of(facts, self.versions)
+        return self._tables[file]

@@ -1,0 +1,97 @@
+"""The evidence of a finding as text: objects, symbols, who binds where, and whatever else its rule noted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abiclash.reports.safe import name
+from abiclash.reports.symbols import bindings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from abiclash.reports.paint import Paint
+    from abiclash.rules.model import Finding
+
+_SHOWN = 8
+
+
+def evidence_lines(finding: Finding, names: Mapping[str, str], paint: Paint, *, everything: bool) -> Iterator[str]:
+    """Yield the lines of one finding; lists are cut at eight entries unless `everything` is wanted.
+
+    names: raw symbol -> demangled form, where there is one.
+    """
+    yield from _listing("objects", [name(path) for path in finding.objects], paint, everything)
+    rows = bindings(finding)
+    bound = {row.get("symbol") for row in rows}
+    symbols = [symbol for symbol in finding.symbols if symbol not in bound]
+    yield from _listing("symbols", [_symbol(symbol, names) for symbol in symbols], paint, everything)
+    yield from _bindings(rows, names, paint, everything)
+    for key, value in finding.evidence.items():
+        if not (key == "bindings" and rows):
+            yield from _value(name(key).replace("_", " "), value, paint, everything, indent=4)
+
+
+def _symbol(symbol: str, names: Mapping[str, str]) -> str:
+    raw = name(symbol)
+    return f"{name(names[symbol])}  ({raw})" if symbol in names else raw
+
+
+def _listing(title: str, entries: Sequence[str], paint: Paint, everything: bool, indent: int = 4) -> Iterator[str]:
+    if not entries:
+        return
+    yield " " * indent + paint(f"{title}:", "dim")
+    shown = entries if everything else entries[:_SHOWN]
+    yield from (" " * (indent + 2) + entry for entry in shown)
+    yield from _rest(len(entries) - len(shown), paint, indent + 2)
+
+
+def _rest(hidden: int, paint: Paint, indent: int) -> Iterator[str]:
+    if hidden:
+        yield " " * indent + paint(f"... and {hidden:,} more (all of them: -v, or --format json)", "dim")
+
+
+def _bindings(
+    rows: Sequence[Mapping[str, object]], names: Mapping[str, str], paint: Paint, everything: bool
+) -> Iterator[str]:
+    """Yield who binds where, symbol by symbol."""
+    by_symbol: dict[str, list[Mapping[str, object]]] = {}
+    for row in rows:
+        by_symbol.setdefault(str(row.get("symbol", "")), []).append(row)
+    if not by_symbol:
+        return
+    yield "    " + paint("who binds where:", "dim")
+    shown = list(by_symbol.items()) if everything else list(by_symbol.items())[:_SHOWN]
+    for symbol, uses in shown:
+        yield f"      {_symbol(symbol, names)}"
+        yield from paint.columns([_use(use) for use in uses], indent=8)
+    yield from _rest(len(by_symbol) - len(shown), paint, 6)
+
+
+def _use(row: Mapping[str, object]) -> tuple[str, str]:
+    alone = row.get("alone")
+    target = f"-> {name(str(row.get('to')))}"
+    return name(str(row.get("from"))), f"{target}  (alone: {name(str(alone))})" if alone else target
+
+
+def _value(key: str, value: object, paint: Paint, everything: bool, indent: int) -> Iterator[str]:
+    """Yield a JSON value under its key: scalars on one line, lists and objects indented below it."""
+    if isinstance(value, dict):
+        yield " " * indent + paint(f"{key}:", "dim")
+        for inner, item in value.items():
+            yield from _value(name(str(inner)).replace("_", " "), item, paint, everything, indent + 2)
+    elif isinstance(value, list | tuple):
+        yield from _listing(key, [_flat(item) for item in value], paint, everything, indent)
+    else:
+        yield " " * indent + f"{paint(f'{key}:', 'dim')} {_flat(value)}"
+
+
+def _flat(value: object) -> str:
+    """Return a JSON value on one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name(str(key)).replace('_', ' ')}: {_flat(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_flat(item) for item in value)
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "unknown"}[value]
+    return f"{value:,}" if isinstance(value, int) else name(str(value))

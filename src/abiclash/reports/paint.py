@@ -1,0 +1,63 @@
+"""Lines for a terminal of some width: colour, wrapping, indentation, aligned columns."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abiclash.reports.safe import prose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+_ESCAPE = re.compile("\x1b\\[[0-9;]*m")
+_NARROWEST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Paint:
+    """How text is laid out. width: columns. colour: whether to use escape sequences at all."""
+
+    width: int = 100
+    colour: bool = False
+
+    def __call__(self, text: str, *styles: str) -> str:
+        """Return the text in these styles (bold, dim, red, green, yellow, cyan)."""
+        if not self.colour or not styles:
+            return text
+        return f"\x1b[{';'.join(_CODES[style] for style in styles)}m{text}\x1b[0m"
+
+    def wrap(self, text: str, indent: int, hang: int = 0) -> Iterator[str]:
+        """Yield the lines of a text, paragraphs apart by an empty line; later lines are indented `hang` more.
+
+        A word longer than a line (a path, a symbol) is never cut: it can be copied.
+        """
+        width = max(self.width, _NARROWEST)
+        for number, paragraph in enumerate(re.split(r"\n\s*\n", prose(text.strip()))):
+            if number:
+                yield ""
+            yield from textwrap.wrap(
+                " ".join(paragraph.split()),
+                width,
+                initial_indent=" " * indent,
+                subsequent_indent=" " * (indent + hang),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+
+    def columns(self, rows: Iterable[Sequence[str]], indent: int = 0, gap: int = 2) -> Iterator[str]:
+        """Yield rows with aligned columns; the last column is as long as it is."""
+        rows = list(rows)
+        if not rows:
+            return
+        widths = [max(_shown(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+        for row in rows:
+            cells = [cell + " " * (width - _shown(cell)) for cell, width in zip(row, widths, strict=False)]
+            yield (" " * indent + (" " * gap).join([*cells, row[-1]])).rstrip()
+
+
+def _shown(text: str) -> int:
+    return len(_ESCAPE.sub("", text))

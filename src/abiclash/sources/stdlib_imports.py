@@ -1,0 +1,139 @@
+"""What modules of the standard library import by themselves, read from their source with `ast`."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+_STARTUP = ("encodings.utf_8", "encodings.latin_1", "io", "abc", "site", "zipimport", "codecs")
+"""What `Py_Initialize` imports (CPython Python/pylifecycle.c), apart from builtin modules; the rest follows."""
+
+_NOT_HERE = {"win32", "darwin", "nt", "ios", "android", "cygwin", "wasi", "emscripten", "cli", "vxworks", "java"}
+
+
+def imported_names(source: bytes, module: str, *, package: bool) -> tuple[str, ...]:
+    """Return the dotted names that the top-level code of a module imports, each once, in order.
+
+    `from a import b` gives `a` and `a.b`, of which the second may be no module. Both arms of a condition count, apart
+    from tests for another operating system, `__name__ == "__main__"` and TYPE_CHECKING; handlers of `try` do not,
+    its `else` and `finally` do. Source that does not parse imports nothing.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ()
+    names: list[str] = []
+    for node in _executed(tree.body):
+        if isinstance(node, ast.Import):
+            names.extend(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and (base := _absolute(node, module, package)):
+            names.append(base)
+            names.extend(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
+    return tuple(dict.fromkeys(names))
+
+
+def _executed(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements that run when the module does, outermost first, without function bodies."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If):
+            if not _elsewhere(node.test):
+                yield from _executed(node.body)
+            yield from _executed(node.orelse)
+        elif isinstance(node, ast.Try):
+            yield from _executed([*node.body, *node.orelse, *node.finalbody])
+        elif isinstance(node, ast.With | ast.ClassDef | ast.For | ast.While):
+            yield from _executed(node.body)
+
+
+def _elsewhere(test: ast.expr) -> bool:
+    """Tell whether a condition surely fails at import on Linux."""
+    if isinstance(test, ast.Name | ast.Attribute):
+        return (test.id if isinstance(test, ast.Name) else test.attr) == "TYPE_CHECKING"
+    if isinstance(test, ast.Call) and isinstance(test.func, ast.Attribute) and test.func.attr == "startswith":
+        return bool(test.args) and isinstance(test.args[0], ast.Constant) and test.args[0].value in _NOT_HERE
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
+        sides = [test.left, test.comparators[0]]
+        values = {side.value for side in sides if isinstance(side, ast.Constant)}
+        return bool(values & {"__main__", *_NOT_HERE})
+    return False
+
+
+def _absolute(node: ast.ImportFrom, module: str, package: bool) -> str:
+    if not node.level:
+        return node.module or ""
+    parents = module.split(".")
+    keep = len(parents) - node.level + package
+    if keep <= 0:
+        return ""
+    return ".".join([*parents[:keep], *([node.module] if node.module else [])])
+
+
+class StdlibSource:
+    """The standard library in a directory: finds a module's source and what it imports, each read once."""
+
+    def __init__(self, root: Path, known: Callable[[str], bool]) -> None:
+        """`root`: the stdlib directory. `known`: whether a name is a builtin or extension module."""
+        self._root = root
+        self._known = known
+        self._found: dict[str, tuple[str, ...]] = {}
+
+    def __call__(self, module: str) -> tuple[str, ...]:
+        """Return the modules that `module` imports; names that are no module of this library are left out."""
+        if module not in self._found:
+            self._found[module] = self._read(module)
+        return self._found[module]
+
+    def modules(self) -> list[str]:
+        """Return the dotted names of all modules with source, without tests and what is installed beside them."""
+        skipped = {"site-packages", "dist-packages", "test", "tests", "idle_test", "idlelib", "lib2to3", "turtledemo"}
+        names = []
+        for path in sorted(self._root.rglob("*.py")):
+            parts = path.relative_to(self._root).with_suffix("").parts
+            if not skipped.intersection(parts) and all(part.isidentifier() for part in parts):
+                names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+        return [name for name in names if name]
+
+    def _read(self, module: str) -> tuple[str, ...]:
+        path, package = self._source(module)
+        if path is None:
+            return ()
+        try:
+            source = path.read_bytes()
+        except OSError:
+            return ()
+        return tuple(name for name in imported_names(source, module, package=package) if self._exists(name))
+
+    def _source(self, module: str) -> tuple[Path | None, bool]:
+        stem = self._root.joinpath(*module.split("."))
+        if (package := stem / "__init__.py").is_file():
+            return package, True
+        plain = stem.with_name(stem.name + ".py")
+        return (plain, False) if plain.is_file() else (None, False)
+
+    def _exists(self, name: str) -> bool:
+        return self._known(name) or self._source(name)[0] is not None
+
+
+def closure(starts: Iterable[str], imports: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+    """Return every module that importing `starts` executes, parents of packages included, sorted."""
+    seen: set[str] = set()
+    waiting = list(starts)
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        waiting.extend(imports(module))
+        if "." in module:
+            waiting.append(module.rpartition(".")[0])
+    return tuple(sorted(seen))
+
+
+def startup_closure(imports: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the modules that are imported before any user code runs, as far as the source tells."""
+    return closure(_STARTUP, imports)
