@@ -71,7 +71,7 @@ def _demangler() -> Callable[[bytes], bytes]:
 
     for name in _RUNTIMES:
         try:
-            function = ctypes.CDLL(name).__cxa_demangle
+            function = ctypes.CDLL(name)["__cxa_demangle"]
         except OSError:
             continue
         function.restype = ctypes.c_char_p

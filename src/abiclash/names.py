@@ -5,15 +5,21 @@ The linker compares names by key only, so a scan reads the names themselves just
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MULTIPLIER = np.uint64(0x9FB21C651E98DF25)
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _HALF = np.uint64(32)
 
 
-def name_keys(table: bytes | NDArray[np.uint8], start: NDArray[np.integer], length: NDArray[np.integer]) -> NDArray[np.uint64]:
+def name_keys(
+    table: bytes | NDArray[np.uint8], start: NDArray[np.integer], length: NDArray[np.integer]
+) -> NDArray[np.uint64]:
     """Return a stable 64-bit key for each name `table[start:start+length]`.
 
     Eight bytes of all names are mixed at a time, so the number of numpy calls is the longest length / 8 and the

@@ -1,0 +1,16 @@
+"""The command line: arguments, output, exit status, and nothing else.
+
+Each command is a module with a function `command`, imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process."""
+    from abiclash.cli.app import run  # noqa: PLC0415 - keeps `import abiclash.cli` free of click
+
+    sys.exit(run(sys.argv[1:]))

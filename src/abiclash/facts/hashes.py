@@ -44,9 +44,9 @@ def read_hash(image: Image, dynamic: Dynamic) -> HashTable | None:
 
 def _gnu_hash(image: Image, address: int) -> HashTable:
     """Read DT_GNU_HASH: every bucket starts a run of chain words, the last of which has bit 0 set."""
-    nbuckets, offset, bloom, _ = (int(word) for word in image.array(address, 4, "u4", "the GNU hash header"))
+    nbuckets, offset, bloom, _ = (int(word) for word in image.words(address, 4, 4, "the GNU hash header"))
     start = address + 16 + bloom * image.header.word
-    buckets = image.array(start, nbuckets, "u4", "the GNU hash buckets").astype(np.uint32)
+    buckets = image.words(start, nbuckets, 4, "the GNU hash buckets").astype(np.uint32)
     buckets = np.unique(buckets[buckets >= max(offset, 1)])
     if not len(buckets):
         return HashTable(offset, np.empty(0, dtype=np.uint32))
@@ -73,18 +73,17 @@ def _chain_ends(image: Image, chains: int, offset: int, last: int) -> NDArray[np
     else:
         raise ElfError(f"offset {where:#x}: the last GNU hash chain has no end; the file is damaged")
     count = last - offset + int(stops[0]) + 1
-    words = image.array(chains, count, "u4", "the GNU hash chains")
-    return np.flatnonzero(words & np.uint32(1)) + offset
+    words = image.words(chains, count, 4, "the GNU hash chains")
+    return np.flatnonzero(words & 1) + offset
 
 
 def _sysv_hash(image: Image, address: int) -> HashTable:
     """Read DT_HASH: chain[i] is the symbol to try after symbol i, 0 ends."""
     wide = image.header.bits == 64 and image.header.machine in _WIDE_HASH
-    kind = "u8" if wide else "u4"
     size = 8 if wide else 4
-    nbuckets, nchain = (int(word) for word in image.array(address, 2, kind, "the hash header"))
-    buckets = image.array(address + 2 * size, nbuckets, kind, "the hash buckets").astype(np.int64)
-    chain = image.array(address + (2 + nbuckets) * size, nchain, kind, "the hash chains").astype(np.int64)
+    nbuckets, nchain = (int(word) for word in image.words(address, 2, size, "the hash header"))
+    buckets = image.words(address + 2 * size, nbuckets, size, "the hash buckets").astype(np.int64)
+    chain = image.words(address + (2 + nbuckets) * size, nchain, size, "the hash chains").astype(np.int64)
     for links in (buckets, chain):
         if len(links) and int(links.max()) >= max(nchain, 1):
             raise ElfError(f"address {address:#x}: a hash link leaves the table of {nchain} symbols")

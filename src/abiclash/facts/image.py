@@ -172,9 +172,12 @@ class Image:
             raise ElfError(f"offset {offset:#x}: {what} of {length} bytes leaves its segment ({room} bytes left)")
         return self.ranges.read(offset, length)
 
-    def array(self, address: int, count: int, kind: np.dtype[np.void] | str, what: str) -> NDArray[np.generic]:
-        """Return `count` items of a numpy type at an address as a view; a type string gets the file's byte order."""
-        dtype = np.dtype(self.header.order + kind) if isinstance(kind, str) else kind
+    def words(self, address: int, count: int, width: int, what: str) -> NDArray[np.unsignedinteger]:
+        """Return `count` unsigned integers of `width` bytes at an address, as a view in the file's byte order."""
+        return self.at(address, count * width, what).view(f"{self.header.order}u{width}")
+
+    def records(self, address: int, count: int, dtype: np.dtype[np.void], what: str) -> NDArray[np.void]:
+        """Return `count` records at an address as a view."""
         return self.at(address, count * dtype.itemsize, what).view(dtype)
 
     @cached_property

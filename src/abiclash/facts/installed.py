@@ -51,12 +51,12 @@ def module_name(path: str) -> str | None:
     return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else None
 
 
-def importable(paths: Iterable[str], top_level: str | None) -> tuple[str, ...]:
+def importable(paths: Iterable[str], top_level: str) -> tuple[str, ...]:
     """Return the importable top-level names among installed paths, sorted.
 
-    top_level: content of top_level.txt, which wins over guessing as far as its names exist (it is written by some build
-    backends only, and sometimes names folders that were not packaged). A shared library that happens to lie beside Python
-    modules as `lib*.so` does not make a name importable.
+    top_level: content of top_level.txt, which wins over guessing as far as its names exist (only some build backends
+    write it, and some of them name folders that were not packaged). A shared library that lies beside Python modules as
+    `lib*.so` does not make a name importable.
     """
     found: set[str] = set()
     plain: set[str] = set()
@@ -68,5 +68,5 @@ def importable(paths: Iterable[str], top_level: str | None) -> tuple[str, ...]:
         found.add(top)
         if not path.rpartition("/")[2].startswith("lib") or path.endswith(".py"):
             plain.add(top)
-    stated = set((top_level or "").replace("/", ".").split())
+    stated = set(top_level.replace("/", ".").split())
     return tuple(sorted(stated & found or plain))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abiclash.facts import dynamic as d
-from abiclash.facts.model import Reloc, References
+from abiclash.facts.model import References, Reloc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -122,8 +122,7 @@ def relocation_dtype(bits: int, order: str, *, addend: bool) -> np.dtype[np.void
 def _table(image: Image, start: int, size: int, *, addend: bool) -> NDArray[np.void]:
     """Return one relocation table as a view."""
     dtype = relocation_dtype(image.header.bits, image.header.order, addend=addend)
-    table: NDArray[np.void] = image.array(start, size // dtype.itemsize, dtype, "a relocation table")  # type: ignore[assignment]
-    return table
+    return image.records(start, size // dtype.itemsize, dtype, "a relocation table")
 
 
 def _info(image: Image, table: NDArray[np.void]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:

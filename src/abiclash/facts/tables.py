@@ -60,7 +60,7 @@ def read_symbols(image: Image, dynamic: Dynamic, referenced: int) -> SymbolTable
     table = read_hash(image, dynamic)
     count = max(table.count if table else 0, _section_count(image, dynamic), referenced + 1)
     dtype = symbol_dtype(image.header.bits, image.header.order)
-    raw = image.array(dynamic.get(DT_SYMTAB), count, dtype, "the symbol table")
+    raw = image.records(dynamic.get(DT_SYMTAB), count, dtype, "the symbol table")
     info, start = np.ascontiguousarray(raw["info"]), raw["name"].astype(np.uint32)
     keep = np.flatnonzero((info >> 4 != STB_LOCAL) & (start != 0))
     text = dynamic.strings.raw
@@ -89,7 +89,8 @@ def _columns(
     """Return the columns of the kept symbols; raw: their entries in the order of the rows."""
     versym = np.ones(len(index), dtype=np.uint16)
     if dynamic.has(DT_VERSYM) and len(index):
-        versym = image.array(dynamic.get(DT_VERSYM), int(index.max()) + 1, "u2", "the version table")[index].astype(np.uint16)
+        column = image.words(dynamic.get(DT_VERSYM), int(index.max()) + 1, 2, "the version table")
+        versym = column[index].astype(np.uint16)
     info, shndx, value = raw["info"].astype(np.uint8), raw["shndx"].astype(np.uint16), raw["value"].astype(np.uint64)
     return Symbols(
         key=key,

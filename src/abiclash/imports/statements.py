@@ -107,6 +107,8 @@ class Reducer(Expressions):
         return ["x", line, value] if isinstance(value, list) and value[0] != "k" else None
 
     def _expression(self, node: ast.Expr) -> Form:
+        if isinstance(node.value, ast.Name):
+            return ["x", node.lineno, node.value.id]  # done to see whether there is such a name
         return self._effect(node.lineno, self.expr(node.value))
 
     def _assign(self, node: ast.Assign) -> Form:

@@ -2,13 +2,14 @@
 
 The log tells the bindings of relocations from all other look-ups by its structure, without any list of names.
 glibc's `_dl_relocate_object` (elf/dl-reloc.c) announces each object, and every line that is neither a binding
-nor a remark on one (`marking X as NODELETE due to reference from Y`, elf/dl-lookup.c add_dependency) ends that
+nor a remark on one (elf/dl-lookup.c: `marking X as NODELETE due to ...`, `... (relocation dependency)`) ends that
 object's relocation: after the last object of a dlopen come its scopes (elf/dl-open.c update_scopes), after the last
 one at start the initializers. dlopen, dlsym and relocation all hold `_dl_load_lock`, so no other thread's look-up
 can fall in between. A binding line is therefore a relocation's exactly when
 
 1. an object is being relocated, and
-2. the line's `from` is that object (glibc >= 2.41 looks up its own malloc while ld.so's block is open), and
+2. the line's `from` is that object, in the base namespace (glibc >= 2.41 looks up its own malloc, in the executable's
+   name, after ld.so's own relocations), and
 3. it is not one of the four lines between the executable's relocations and ld.so's second relocation of itself:
    there glibc 2.32 to 2.40 looks up calloc, free, malloc and realloc for its own use, in the executable's name
    (elf/rtld.c dl_main, elf/dl-minimal.c __rtld_malloc_init_real).
@@ -33,11 +34,10 @@ CHANNELS = "bindings,files,scopes,reloc"
 _PREFIX = 12  # `%10d:\t`, elf/dl-misc.c _dl_debug_vdprintf
 _OWN_LOOKUPS = 4  # calloc, free, malloc, realloc
 
-_BINDING = re.compile(
-    rb"binding file (.+?) \[\d+\] to (.+?) \[\d+\]: \w+ symbol `([^'\n]*)'(?: \[([^\]\n]*)\])?$",
-)
+_HEAD = re.compile(rb"binding file (.+) \[\d+\] to (.+) \[\d+\]: \w+")
+_TAIL = re.compile(rb"(?: \[(.+)\])?\n")
 _STEP = re.compile(
-    rb"relocation processing: (?P<relocate>.+?)(?: \(lazy\))?$"
+    rb"relocation processing: (?P<relocate>.+?)(?P<lazy> \(lazy\))?$"
     rb"|file=(?P<load>.+) \[\d+\];  dynamically loaded by (?P<loader>.+) \[\d+\]$"
     rb"|file=(?P<needed>.+) \[\d+\];  needed by (?P<needer>.+) \[\d+\]$"
     rb"|file=(?P<unload>.+) \[\d+\];  destroying link map$"
@@ -48,6 +48,15 @@ _STEP = re.compile(
     rb"|(?:activating NODELETE for|marking) (?P<nodelete>.+?) \[\d+\](?: as NODELETE.*)?$"
     rb"|(?P<error>.*): error: (?P<occasion>[^:]+): (?P<message>.+) \((?:fatal|continued)\)$",
 )
+
+_KINDS = {
+    "lazy": "relocate",
+    "loader": "load",
+    "needer": "needed",
+    "count": "open",
+    "message": "error",
+}  # last group -> step
+_BY = {"load": "loader", "needed": "needer"}
 
 
 class Binding(NamedTuple):
@@ -67,7 +76,8 @@ class Event(NamedTuple):
     that was there), `fini`, `unload`, `nodelete`, `error` (a load failed), `absent` (dlsym found nothing).
     path: real path of the object, or the bare name that was asked for (`load`, `needed`).
     by: real path of the object that asked (`load`, `needed`), else ''.
-    text: the name as ld.so has it, where it is not `path` (`load`); the number of opens (`open`); ld.so's message.
+    text: the name as ld.so has it where it is not `path` (`load`); `lazy` (`relocate`); the number of opens (`open`);
+    ld.so's message (`error`, `absent`).
     at: number of bindings before it.
     """
 
@@ -80,7 +90,11 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """What one process did. bindings, lookups: distinct, in the order first seen; garbled: unreadable lines."""
+    """What one process did. garbled: lines that could not be read.
+
+    bindings: of relocations, in order; distinct within one life of an object (a library that is closed and opened
+    again is bound again). lookups: all others, distinct.
+    """
 
     events: tuple[Event, ...]
     bindings: tuple[Binding, ...]
@@ -95,14 +109,12 @@ def read_log(lines: Iterable[bytes], pid: int, program: str) -> Log:
     """
     reader = _Reader(os.fsencode(program))
     prefix = b"%10d:\t" % pid
+    binding = prefix + b"binding file "
     for line in lines:
-        if not line.startswith(prefix):
-            continue
-        body = line[_PREFIX:].rstrip(b"\n")
-        if body.startswith(b"binding file "):
-            reader.binding(body)
-        elif body:
-            reader.step(body)
+        if line.startswith(binding):
+            reader.binding(line)
+        elif line.startswith(prefix) and len(line) > _PREFIX + 1:
+            reader.step(line[_PREFIX:-1])
     reader.close()
     return Log(tuple(reader.events), tuple(reader.bindings), tuple(reader.lookups), reader.garbled)
 
@@ -111,14 +123,16 @@ def read_log(lines: Iterable[bytes], pid: int, program: str) -> Log:
 class _Reader:
     program: bytes
     events: list[Event] = field(default_factory=list)
-    bindings: dict[Binding, None] = field(default_factory=dict)
+    bindings: list[Binding] = field(default_factory=list)
     lookups: dict[Binding, None] = field(default_factory=dict)
-    block: list[Binding] = field(default_factory=list)  # lines since `current` was announced
+    block: list[bytes] = field(default_factory=list)  # lines about `current` since it was announced
     current: bytes | None = None  # the object being relocated, as ld.so prints it
+    start: bytes = b"\n"  # how the rest of its lines begins
     running: bool = False  # the first initializer ran: start-up is over
     garbled: int = 0
     real: dict[bytes, str] = field(default_factory=dict)
-    texts: dict[bytes, str] = field(default_factory=dict)
+    heads: dict[bytes, tuple[str, str]] = field(default_factory=dict)  # line up to the symbol -> source, target
+    versions: dict[bytes, str | None] = field(default_factory=dict)  # rest of the line -> version
 
     def where(self, raw: bytes) -> str:
         if (path := self.real.get(raw)) is None:
@@ -126,58 +140,74 @@ class _Reader:
             path = self.real[raw] = os.path.realpath(text) if "/" in text else text
         return path
 
-    def text(self, raw: bytes) -> str:
-        if (text := self.texts.get(raw)) is None:
-            text = self.texts[raw] = os.fsdecode(raw)
-        return text
-
-    def binding(self, body: bytes) -> None:
-        if (match := _BINDING.match(body)) is None:
-            self.garbled += 1
-            return
-        source, target, symbol, version = match.groups()
-        shown = None if version is None else self.text(version)
-        row = Binding(self.where(source), self.text(symbol), shown, self.where(target))
-        if source == self.current:
-            self.block.append(row)
+    def binding(self, line: bytes) -> None:
+        if line.startswith(self.start, _PREFIX):
+            self.block.append(line)
         else:
-            self.lookups[row] = None
+            self.lookups.update(self.rows((line,)))
+
+    def rows(self, lines: Iterable[bytes]) -> dict[Binding, None]:
+        rows: dict[Binding, None] = {}
+        for line in dict.fromkeys(lines):
+            head, _, tail = line.partition(b" symbol `")
+            symbol, _, tail = tail.partition(b"'")
+            try:
+                source, target = self.heads.get(head) or self.head(head)
+                version = self.versions[tail] if tail in self.versions else self.version(tail)
+            except ValueError:
+                self.garbled += 1
+                continue
+            rows[Binding(source, symbol.decode("utf-8", "surrogateescape"), version, target)] = None
+        return rows
+
+    def head(self, head: bytes) -> tuple[str, str]:
+        if (match := _HEAD.fullmatch(head, _PREFIX)) is None:
+            raise ValueError(head)
+        pair = self.heads[head] = (self.where(match[1]), self.where(match[2]))
+        return pair
+
+    def version(self, tail: bytes) -> str | None:
+        if (match := _TAIL.fullmatch(tail)) is None:
+            raise ValueError(tail)
+        version = self.versions[tail] = None if match[1] is None else os.fsdecode(match[1])
+        return version
 
     def step(self, body: bytes) -> None:
+        if body.endswith(b" (relocation dependency)"):  # a remark of add_dependency
+            return
         match = _STEP.match(body)
         kind = match.lastgroup if match else None
         if match is None or kind is None:
             self.close()
             return
-        kind = {"loader": "load", "needer": "needed", "count": "open", "message": "error"}.get(kind, kind)
+        kind = _KINDS.get(kind, kind)
         raw = match[kind]
-        if kind == "nodelete":
+        if kind == "nodelete":  # may be a remark, too
             self.add(kind, raw)
             return
         relocating = self.current
         self.close(second_start=kind == "relocate" and not self.running and relocating == self.program)
         if kind == "relocate":
-            self.current = raw
+            self.current, self.start = raw, b"binding file " + raw + b" [0] to "
         elif kind == "error":
-            occasion, message = self.text(match["occasion"]), self.text(match["message"])
+            occasion, message = os.fsdecode(match["occasion"]), os.fsdecode(match["message"])
             absent = relocating is None and occasion == "symbol lookup error"
             self.add("absent" if absent else "error", raw, text=f"{occasion}: {message}")
             return
         self.running |= kind == "init"
-        text = os.fsdecode(match["count"] if kind == "open" else raw)
-        by = {"load": "loader", "needed": "needer"}.get(kind)
-        self.add(kind, raw, match[by] if by else b"", text)
+        text = {"load": raw, "open": match["count"], "relocate": match["lazy"] and b"lazy"}.get(kind)
+        self.add(kind, raw, match[_BY[kind]] if kind in _BY else b"", os.fsdecode(text or b""))
 
     def add(self, kind: str, raw: bytes, by: bytes = b"", text: str = "") -> None:
         path = self.where(raw or self.program)
         self.events.append(Event(kind, path, self.where(by), "" if text == path else text, len(self.bindings)))
 
     def close(self, *, second_start: bool = False) -> None:
-        """End the relocation of `current`."""
+        """End the relocation of `current`. second_start: the next is ld.so itself, after the executable (rule 3)."""
         if second_start:
-            own = self.block[-_OWN_LOOKUPS:]
+            self.lookups.update(self.rows(self.block[-_OWN_LOOKUPS:]))
             del self.block[-_OWN_LOOKUPS:]
-            self.lookups.update(dict.fromkeys(own))
-        self.bindings.update(dict.fromkeys(self.block))
-        self.block.clear()
-        self.current = None
+        if self.block:
+            self.bindings.extend(self.rows(self.block))
+            self.block.clear()
+        self.current, self.start = None, b"\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
     from abiclash.lab.run import Run
 
+RTLD_LAZY = 1
+_NEXT = ("load", "init", "open")  # relocation of one dlopen's objects is over by then
+
 Record = dict[str, Any]
 """One line: see `Observation.records`."""
 
@@ -25,9 +29,8 @@ Record = dict[str, Any]
 class Observation:
     """What one run did.
 
-    exit: exit status, negative for a signal. events: all steps but bindings, in order. bindings: those of
-    relocations, distinct, in order; lookups: all others (dlsym and the like), see `bindlog`. garbled: lines that
-    could not be read. run: None when it was read back from a file.
+    exit: exit status, negative for a signal. events, bindings, lookups, garbled: as in `bindlog.Log`.
+    run: None when it was read back from a file.
     """
 
     exit: int
@@ -42,10 +45,22 @@ class Observation:
         """Each dlopen that had to search for a file, in order."""
         return tuple(event for event in self.events if event.kind == "load")
 
+    def standing(self) -> tuple[Binding, ...]:
+        """Distinct bindings of the objects that are loaded at the end.
+
+        When a dlopen fails, ld.so undoes it and unmaps what it brought, with bindings made until then; dlclose
+        likewise. What is left is the process that runs on.
+        """
+        closed: dict[str, int] = {event.path: event.at for event in self.events if event.kind == "unload"}
+        if not closed:
+            return tuple(dict.fromkeys(self.bindings))
+        alive = (row for at, row in enumerate(self.bindings) if at >= closed.get(row.source, 0))
+        return tuple(dict.fromkeys(alive))
+
     def records(self) -> Iterator[Record]:
         """The JSON lines of the run, in order.
 
-        {"exit": N} first; then {"load": PATH, "by": PATH, "as"?: NAME}, {"needed": NAME, "by": PATH},
+        {"exit": N} first; then {"load": PATH, "caller": PATH, "as"?: NAME, "mode"?: 1 (RTLD_LAZY)}, {"needed": NAME, "by": PATH},
         {"relocate": PATH}, {"global": PATH}, {"init": PATH}, {"open": PATH, "count": N}, {"fini": PATH},
         {"unload": PATH}, {"nodelete": PATH}, {"error": TEXT, "object": PATH}, {"absent": TEXT, "object": PATH} with
         {"from": PATH, "symbol": S, "version": V, "to": PATH} between them; after all of them the look-ups as
@@ -53,13 +68,22 @@ class Observation:
         """
         yield {"exit": self.exit}
         done = 0
-        for event in self.events:
+        for place, event in enumerate(self.events):
             yield from map(_from_binding, self.bindings[done : event.at])
             done = event.at
-            yield _from_event(event)
+            record = _from_event(event)
+            if event.kind == "load" and self._is_lazy(place):
+                record["mode"] = RTLD_LAZY
+            yield record
         yield from map(_from_binding, self.bindings[done:])
         for row in self.lookups:
             yield {"lookup": row.symbol, "version": row.version, "by": row.source, "to": row.target}
+
+    def _is_lazy(self, place: int) -> bool:
+        """Whether the objects that the load at `place` brings are bound lazily, as far as their own flags allow."""
+        following = itertools.islice(self.events, place + 1, None)
+        own = itertools.takewhile(lambda event: event.kind not in _NEXT, following)
+        return any(event.text == "lazy" for event in own if event.kind == "relocate")
 
 
 def from_records(records: Iterable[Record]) -> Observation:
@@ -83,7 +107,7 @@ def from_records(records: Iterable[Record]) -> Observation:
 def write_records(records: Iterable[Record], path: Path) -> None:
     """Write JSON lines, gzip-compressed, to `path` in one move."""
     draft = path.with_name(path.name + ".part")
-    with igzip.open(draft, "wt", compresslevel=1, encoding="utf-8") as out:
+    with igzip.open(draft, "wt", compresslevel=1, encoding="utf-8") as out:  # type: ignore[no-untyped-call] # its gap
         out.writelines(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
     draft.replace(path)
 
@@ -91,7 +115,7 @@ def write_records(records: Iterable[Record], path: Path) -> None:
 def read_records(path: Path) -> Observation:
     """The observation that `write_records` stored. Raises LabError when the file is not one."""
     try:
-        with igzip.open(path, "rt", encoding="utf-8") as lines:
+        with igzip.open(path, "rt", encoding="utf-8") as lines:  # type: ignore[no-untyped-call] # its gap
             return from_records(map(json.loads, lines))
     except (OSError, EOFError, ValueError, KeyError) as error:
         raise LabError(f"{path}: not a readable observation ({error}); delete it and record it again") from error
@@ -101,6 +125,7 @@ def _from_binding(row: Binding) -> Record:
     return {"from": row.source, "symbol": row.symbol, "version": row.version, "to": row.target}
 
 
+_ASKED_BY = {"load": "caller", "needed": "by"}
 _MESSAGES = ("error", "absent")
 
 
@@ -109,9 +134,11 @@ def _from_event(event: Event) -> Record:
         return {event.kind: event.text, "object": event.path}
     record: Record = {event.kind: event.path}
     if event.by:
-        record["by"] = event.by
+        record[_ASKED_BY[event.kind]] = event.by
     if event.kind == "open":
         record["count"] = int(event.text)
+    elif event.kind == "relocate" and event.text:
+        record["lazy"] = True
     elif event.text:
         record["as"] = event.text
     return record
@@ -126,5 +153,5 @@ def _to_event(record: Record, at: int) -> Event:
         raise LabError(f"{json.dumps(record)}: no line of an observation; record it again")
     if kind in _MESSAGES:
         return Event(kind, record["object"], "", record[kind], at)
-    text = str(record["count"]) if kind == "open" else record.get("as", "")
-    return Event(kind, record[kind], record.get("by", ""), text, at)
+    text = str(record["count"]) if kind == "open" else "lazy" if "lazy" in record else record.get("as", "")
+    return Event(kind, record[kind], record.get(_ASKED_BY.get(kind, ""), ""), text, at)

@@ -11,14 +11,14 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from abiclash.errors import LabError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-STDERR_TAIL = 16384
+_TAIL = 16384
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
@@ -35,7 +35,7 @@ class Run:
     """How a child ended.
 
     exit: exit status, or minus the number of the signal that ended it. pid: of the program. seconds: wall time.
-    offline: it had no network. stderr: the last 16 KiB of it.
+    offline: it had no network. stdout, stderr: the last 16 KiB of each.
     """
 
     exit: int
@@ -43,6 +43,7 @@ class Run:
     seconds: float
     timed_out: bool
     offline: bool
+    stdout: str
     stderr: str
 
     @property
@@ -84,8 +85,8 @@ def run_child(
 ) -> Run:
     """Run `command` (absolute program path first) with `folder` for its home, and wait for it.
 
-    Of the caller's environment only PATH, locale and time zone are passed on; `environ` is added. Its output goes
-    nowhere, its errors to a file in `folder`. Raises LabError when it cannot be started.
+    Of the caller's environment only PATH, locale and time zone are passed on; `environ` is added. Raises
+    LabError when it cannot be started.
     """
     limits = limits or Limits()
     home = folder / "home"
@@ -100,11 +101,11 @@ def run_child(
     }
     starter = [sys.executable, "-I", "-S", str(Path(__file__).with_name("child.py")), json.dumps(settings)]
     began = time.monotonic()
-    with (folder / "stderr").open("w+b") as errors:
+    with (folder / "stdout").open("w+b") as output, (folder / "stderr").open("w+b") as errors:
         child = subprocess.Popen(
             [*starter, *command],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=output,
             stderr=errors,
             cwd=home,
             start_new_session=True,
@@ -117,12 +118,16 @@ def run_child(
             _kill_group(child)
         if timed_out:
             status = child.wait()
-        errors.seek(max(0, errors.seek(0, os.SEEK_END) - STDERR_TAIL))
-        tail = errors.read().decode("utf-8", "replace")
+        stdout, stderr = _tail(output), _tail(errors)
     if not report.exists():
-        raise LabError(f"{command[0]}: it could not be started: {tail.strip() or status}")
+        raise LabError(f"{command[0]}: it could not be started: {stderr.strip() or status}")
     offline = report.read_text(encoding="ascii") == "offline"
-    return Run(status, child.pid, time.monotonic() - began, timed_out, offline, tail)
+    return Run(status, child.pid, time.monotonic() - began, timed_out, offline, stdout, stderr)
+
+
+def _tail(stream: BinaryIO) -> str:
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+    return stream.read().decode("utf-8", "replace")
 
 
 def _kill_group(child: subprocess.Popen[bytes]) -> None:

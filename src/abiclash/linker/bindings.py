@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from abiclash.linker.link_map import LinkMap
     from abiclash.linker.process import Process
 
 
@@ -37,25 +38,28 @@ class Bindings:
 
 
 def collect(process: Process) -> Bindings:
-    """Gather what every loaded object is bound to, in load order; weak references without a definition are left out."""
-    parts: list[tuple[NDArray[np.generic], ...]] = []
-    for file, link in process.maps.items():
-        if link.targets is None or link.target_rows is None:
-            continue
-        found = np.flatnonzero(link.targets != NOT_FOUND)
-        queries = process.world.table(file).queries
-        parts.append(
-            (
-                np.full(len(found), file, dtype=np.int32),
-                link.targets[found],
-                queries.key[found],
-                queries.version[found],
-                link.facts.references.symbol[found].astype(np.int32),
-                link.target_rows[found],
-            )
-        )
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    return _distinct(Bindings(*columns))
+    """Gather what every object was bound to, in load order, failed loads included as far as ld.so came with them.
+
+    Weak references without a definition are left out.
+    """
+    links = [*process.maps.values(), *(link for event in process.events for link in event.discarded)]
+    parts = [_of_object(process, link) for link in links]
+    return _distinct(Bindings(*(np.concatenate(column) for column in zip(*parts, strict=True))))
+
+
+def _of_object(process: Process, link: LinkMap) -> tuple[NDArray[Any], ...]:
+    targets = link.targets if link.targets is not None else np.zeros(0, dtype=np.int32)
+    rows = link.target_rows if link.target_rows is not None else targets
+    found = np.flatnonzero(targets != NOT_FOUND)
+    queries = process.world.table(link.file).queries
+    return (
+        np.full(len(found), link.file, dtype=np.int32),
+        targets[found],
+        queries.key[found],
+        queries.version[found],
+        link.facts.references.symbol[found].astype(np.int32),
+        rows[found],
+    )
 
 
 def _distinct(bindings: Bindings) -> Bindings:

@@ -34,8 +34,10 @@ _MACHINES = {
 class HostFacts(Protocol):
     """What the checks need of a host."""
 
-    machine: str
-    libc_version: tuple[int, int]
+    @property
+    def machine(self) -> str: ...
+    @property
+    def libc_version(self) -> tuple[int, int]: ...
 
 
 def fits(world: World, file: int, host: HostFacts) -> Literal["fits", "class", "machine"]:

@@ -19,8 +19,8 @@ from abiclash.linker.tables import (
     Q_COPY,
     Q_HIDDEN,
     Q_PLT,
-    Queries,
     UNDEFINED,
+    Queries,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +32,32 @@ if TYPE_CHECKING:
     from abiclash.linker.world import World
 
 NOT_FOUND = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """What each query found. file: int32 file id or NOT_FOUND. row: int32 in its `Symbols`. flags: uint8."""
+
+    file: NDArray[np.int32]
+    row: NDArray[np.int32]
+    flags: NDArray[np.uint8]
+
+    @classmethod
+    def none(cls, count: int) -> Matches:
+        """Return a table of look-ups that have found nothing yet."""
+        return cls(
+            np.full(count, NOT_FOUND, dtype=np.int32),
+            np.full(count, NOT_FOUND, dtype=np.int32),
+            np.zeros(count, dtype=np.uint8),
+        )
+
+    def enter(self, at: NDArray[np.intp], found: Matches) -> None:
+        """Write the rows of `found` to the places `at`."""
+        self.file[at], self.row[at], self.flags[at] = found.file, found.row, found.flags
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Matches:
+        """Return some rows."""
+        return Matches(self.file[rows], self.row[rows], self.flags[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +111,9 @@ class ScopeIndex:
         for offset, (entries, file) in enumerate(zip(definitions, files, strict=True)):
             part = ScopeIndex.single(entries, file)
             parts.append(
-                ScopeIndex(part.key, part.row, part.version, part.flags, part.file, part.position + np.int32(start + offset))
+                ScopeIndex(
+                    part.key, part.row, part.version, part.flags, part.file, part.position + np.int32(start + offset)
+                )
             )
         key = np.concatenate([p.key for p in parts])
         order = np.argsort(key, kind="stable")  # the parts come in scope order and are sorted: ties keep it
@@ -99,24 +127,18 @@ class ScopeIndex:
         )
 
 
-def search(index: ScopeIndex, queries: Queries, rules: Rules, *, executable: int = NOT_FOUND) -> tuple[
-    NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]
-]:
+def search(index: ScopeIndex, queries: Queries, rules: Rules, executable: int = NOT_FOUND) -> Matches:
     """Find the first match of each query in one scope part.
 
     queries must be sorted by key. executable: id of the file that COPY relocations skip.
-    Returns (file, row, flags) of the definition for each query; file is NOT_FOUND where nothing matches.
     """
-    count = len(queries.key)
-    file = np.full(count, NOT_FOUND, dtype=np.int32)
-    row = np.full(count, NOT_FOUND, dtype=np.int32)
-    flags = np.zeros(count, dtype=np.uint8)
+    matches = Matches.none(len(queries.key))
     query, entry = _pairs(queries.key, index.key)
     if len(query):
         chosen = _first_matches(index, queries, query, entry, rules, executable)
-        at, found = query[chosen], entry[chosen]
-        file[at], row[at], flags[at] = index.file[found], index.row[found], index.flags[found]
-    return file, row, flags
+        found = entry[chosen]
+        matches.enter(query[chosen], Matches(index.file[found], index.row[found], index.flags[found]))
+    return matches
 
 
 def _pairs(wanted: NDArray[np.uint64], keys: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -170,7 +192,7 @@ def _first_matches(
     skip |= ((wanted & Q_COPY) != 0) & (index.file[entry] == executable)
     exact &= ~skip
     fallback &= ~skip
-    matches = np.flatnonzero(exact)
+    matches: NDArray[np.intp] = np.flatnonzero(exact)
     if fallback.any():
         matches = np.union1d(matches, _sole_fallbacks(index, query, entry, exact, fallback))
     # Within one object the first match counts; a local one then hides the others there, but not the next objects.
@@ -213,7 +235,8 @@ def _sole_fallbacks(
     candidates = np.flatnonzero(fallback)
     unique, first, count = np.unique(group[candidates], return_index=True, return_counts=True)
     sole = (count == 1) & ~np.isin(unique, group[exact])
-    return candidates[first[sole]]
+    winners: NDArray[np.intp] = candidates[first[sole]]
+    return winners
 
 
 def _first_of_run(*columns: NDArray[np.integer]) -> NDArray[np.bool_]:
@@ -228,26 +251,17 @@ def _first_of_run(*columns: NDArray[np.integer]) -> NDArray[np.bool_]:
 
 
 def search_files(
-    world: World, files: Sequence[int], queries: Queries, rules: Rules, *, executable: int = NOT_FOUND
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]:
+    world: World, files: Sequence[int], queries: Queries, rules: Rules, executable: int = NOT_FOUND
+) -> Matches:
     """Search a scope part object by object: right for a search list that serves one dlopen only."""
-    count = len(queries.key)
-    file = np.full(count, NOT_FOUND, dtype=np.int32)
-    row = np.full(count, NOT_FOUND, dtype=np.int32)
-    flags = np.zeros(count, dtype=np.uint8)
-    left = np.arange(count)
-    pending = queries
-    for candidate in files:
+    matches = Matches.none(len(queries.key))
+    left, pending = np.arange(len(queries.key)), queries
+    for file in files:
         if not len(left):
             break
-        found, at, bits = search(
-            ScopeIndex.single(world.table(candidate).definitions, candidate), pending, rules, executable=executable
-        )
-        hit = found != NOT_FOUND
+        found = search(ScopeIndex.single(world.table(file).definitions, file), pending, rules, executable)
+        hit = found.file != NOT_FOUND
         if hit.any():
-            target = left[hit]
-            file[target], row[target], flags[target] = found[hit], at[hit], bits[hit]
-            miss = ~hit
-            left = left[miss]
-            pending = Queries(pending.key[miss], pending.version[miss], pending.flags[miss])
-    return file, row, flags
+            matches.enter(left[hit], found.take(hit))
+            left, pending = left[~hit], pending.take(~hit)
+    return matches

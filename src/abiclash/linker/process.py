@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from abiclash.linker import load_checks
+from abiclash.linker.dependencies import search_list
 from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
 from abiclash.linker.relocation import Relocator, UniqueTable
 from abiclash.linker.search_path import SearchSettings, directories, expand, find_library, origin_of
@@ -18,22 +19,28 @@ from abiclash.linker.tls import StaticTls
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from abiclash.linker.world import World
 
 
 class HostSettings(SearchSettings, Protocol):
     """What the linker must know of the host besides its files."""
 
-    libc_version: tuple[int, int]
-    machine: str
-    static_tls_surplus: int
+    @property
+    def libc_version(self) -> tuple[int, int]: ...
+    @property
+    def machine(self) -> str: ...
+    @property
+    def tls_surplus(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class LoadEvent:
     """One dlopen as it was played. name: as asked for. file: what it opened, None where it failed.
 
-    new: file ids that it brought, in load order. relocated: the same in relocation order. failure: why it failed.
+    new: file ids that it brought, in load order. relocated: the same in relocation order. failure: why it failed;
+    discarded: the objects that ld.so had begun to bind by then, as far as it came.
     """
 
     name: str
@@ -42,6 +49,7 @@ class LoadEvent:
     new: tuple[int, ...] = ()
     relocated: tuple[int, ...] = ()
     failure: LoadFailure | None = None
+    discarded: tuple[LinkMap, ...] = ()
 
 
 class Process:
@@ -55,7 +63,7 @@ class Process:
         self.executable: int | None = None
         self.events: list[LoadEvent] = []
         self.unique = UniqueTable()
-        self.tls = StaticTls(host.static_tls_surplus, host.machine)
+        self.tls = StaticTls(host.tls_surplus, host.machine)
         self._relocator = Relocator(world, host.libc_version)
 
     # -- start-up ---------------------------------------------------------------------------------------------
@@ -77,7 +85,7 @@ class Process:
         main.scope = [GLOBAL_SCOPE]
         if facts.interp is not None:
             process._map_interpreter(facts.interp)
-        preloaded = [process._map(name, main, MapType.LIBRARY) for name in preload]
+        preloaded = [link for name in preload if (link := process._map(name, main, MapType.LIBRARY)) is not None]
         process._map_dependencies(main, preloaded)
         process.global_scope = list(main.search_list or ())
         for link in process.maps.values():
@@ -113,8 +121,10 @@ class Process:
         try:
             event = self._open(name, mode, caller)
         except LoadFailure as failure:
+            known = before[0]
+            begun = tuple(link for file, link in self.maps.items() if file not in known and link.targets is not None)
             self._restore(before)
-            event = LoadEvent(name, mode, None, failure=failure)
+            event = LoadEvent(name, mode, None, failure=failure, discarded=begun)
         self.events.append(event)
         return event
 
@@ -128,18 +138,19 @@ class Process:
             return LoadEvent(name, mode, None)
         if root.search_list is None:
             self._map_dependencies(root, (), mode)
-            search_list = [self.maps[f] for f in root.search_list or ()]
-            self._check_versions(link for link in search_list if link.file not in known)
-            order = [self.maps[f] for f in reversed(root.dependencies or ()) if not self.maps[f].relocated]
+            listed = [self.maps[file] for file in root.search_list or ()]
+            self._check_versions(link for link in listed if link.file not in known)
+            closure = [self.maps[file] for file in reversed(root.dependencies or ())]
+            order = [link for link in closure if not link.relocated]
             self._relocate(order, lazy=Mode.LAZY in mode and Mode.NOW not in mode)
-            for link in search_list:
+            for link in listed:
                 if link.file in known and link.type is MapType.LOADED and Scope(root.file) not in link.scope:
                     link.scope.append(Scope(root.file))
         else:
             order = []
         if Mode.GLOBAL in mode:
             self.promote(root.search_list or ())
-        new = tuple(f for f in self.maps if f not in known)
+        new = tuple(file for file in self.maps if file not in known)
         return LoadEvent(name, mode, root.file, new, tuple(link.file for link in order))
 
     def promote(self, files: Iterable[int]) -> None:
@@ -206,7 +217,12 @@ class Process:
                 load_checks.require_class(self.world, file, name, self.host)
                 return path, file
         else:
-            places = directories(requester, list(self._chain(requester)), self.maps.get(self.executable or -1), self.host)
+            places = directories(
+                requester,
+                list(self._chain(requester)),
+                self.maps.get(-1 if self.executable is None else self.executable),
+                self.host,
+            )
             other_class: list[int] = []
 
             def usable(candidate: int) -> bool:
@@ -248,75 +264,20 @@ class Process:
 
     # -- dependencies -----------------------------------------------------------------------------------------
 
-    def _map_dependencies(self, root: LinkMap, preloads: Iterable[LinkMap | None], mode: Mode = Mode.NOW) -> None:
-        """Build the search list breadth-first and sort the initialisation order (_dl_map_object_deps)."""
-        queue = [root, *(link for link in preloads if link is not None)]
+    def _map_dependencies(self, root: LinkMap, preloads: Iterable[LinkMap], mode: Mode = Mode.NOW) -> None:
+        """Build the search list of an opened object and sort its initialisation order."""
         kind = MapType.LIBRARY if root.type is MapType.EXECUTABLE else MapType.LOADED
-        listed = {link.file for link in queue}
-        done = 0
-        while done < len(queue):
-            link = queue[done]
-            done += 1
-            direct: list[int] = []
-            for name in link.facts.needed:
-                dependency = self._map(expand(name, origin_of(link.name), self.host), link, kind, mode=mode & ~Mode.NOLOAD)
-                if dependency is None:
-                    continue
-                direct.append(dependency.file)
-                if dependency.file not in listed:
-                    listed.add(dependency.file)
-                    queue.append(dependency)
-            done += self._map_filters(link, queue, done - 1, listed, direct, kind)
-            if link.search_list is None and link.dependencies is None and link is not root:
-                link.dependencies = (link.file, *direct)
-        files = [link.file for link in queue]
+
+        def load(name: str, requester: LinkMap) -> LinkMap | None:
+            path = expand(name, origin_of(requester.name), self.host)
+            return self._map(path, requester, kind, mode=mode & Mode.DEEPBIND)
+
+        files = [link.file for link in search_list(root, preloads, load)]
         root.search_list = tuple(files)
+        root.dependencies = None  # it has none of its own while it is sorted with the others
         dfs = self.host.libc_version >= (2, 35)
-        root.dependencies = None
-        root.dependencies = tuple(
-            sort_maps(files, lambda f: self.maps[f].dependencies, self.executable, dfs=dfs)
-        )
-
-    def _map_filters(
-        self, link: LinkMap, queue: list[LinkMap], at: int, listed: set[int], direct: list[int], kind: MapType
-    ) -> int:
-        """Put DT_FILTER and DT_AUXILIARY objects before the object that names them; return how many were inserted."""
-        inserted = 0
-        for name, optional in [(n, True) for n in link.facts.auxiliary] + [(n, False) for n in link.facts.filter]:
-            try:
-                filtee = self._map(expand(name, origin_of(link.name), self.host), link, kind)
-            except LoadFailure:
-                if optional:
-                    continue
-                raise
-            if filtee is None:
-                continue
-            direct.append(filtee.file)
-            place = next((i for i, other in enumerate(queue) if other is filtee), None)
-            if place is not None and place <= at + inserted:
-                continue
-            if place is not None:
-                queue.pop(place)
-            listed.add(filtee.file)
-            queue.insert(at + inserted, filtee)
-            inserted += 1
-        return 0 if not inserted else self._walk_filtees(queue, at, inserted, listed, kind)
-
-    def _walk_filtees(self, queue: list[LinkMap], at: int, inserted: int, listed: set[int], kind: MapType) -> int:
-        """Dependencies of inserted objects join the end of the list, as the walk resumes at the inserted ones."""
-        for link in queue[at : at + inserted]:
-            direct: list[int] = []
-            for name in link.facts.needed:
-                dependency = self._map(expand(name, origin_of(link.name), self.host), link, kind)
-                if dependency is None:
-                    continue
-                direct.append(dependency.file)
-                if dependency.file not in listed:
-                    listed.add(dependency.file)
-                    queue.append(dependency)
-            if link.search_list is None and link.dependencies is None:
-                link.dependencies = (link.file, *direct)
-        return inserted
+        order = sort_maps(files, lambda file: self.maps[file].dependencies, self.executable, dfs=dfs)
+        root.dependencies = tuple(order)
 
     # -- versions, relocation ---------------------------------------------------------------------------------
 
@@ -359,7 +320,7 @@ class Process:
 
     # -- answers ----------------------------------------------------------------------------------------------
 
-    def targets(self, file: int) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    def targets(self, file: int) -> NDArray[np.int32]:
         """Return the file ids that an object's references are bound to; empty where it is not loaded."""
         link = self.maps.get(file)
         if link is None or link.targets is None:

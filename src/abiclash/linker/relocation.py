@@ -13,7 +13,7 @@ import numpy as np
 
 from abiclash.facts.model import Reloc
 from abiclash.linker.link_map import LoadFailure
-from abiclash.linker.lookup import NOT_FOUND, Rules, ScopeIndex, search, search_files
+from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, ScopeIndex, search, search_files
 from abiclash.linker.tables import Q_COPY, Q_PROTECTED, Q_WEAK, UNIQUE, Queries
 
 if TYPE_CHECKING:
@@ -73,8 +73,13 @@ class Relocator:
         """
         for scope, links in groupby(order, key=lambda link: link.scope):
             self._bind(process, list(links), scope)
-        for link in order:
-            self._finish(process, link, lazy=lazy)
+        for place, link in enumerate(order):
+            try:
+                self._finish(process, link, lazy=lazy)
+            except LoadFailure:
+                for later in order[place + 1 :]:
+                    later.targets = later.target_rows = None
+                raise
 
     def _bind(self, process: Process, links: list[LinkMap], scope: list[Scope]) -> None:
         """Look up the references of objects with one scope, all at once."""
@@ -85,49 +90,38 @@ class Relocator:
             np.concatenate([q.flags for q in queries]),
         )
         by_key = np.argsort(merged.key, kind="stable")
-        ordered = Queries(merged.key[by_key], merged.version[by_key], merged.flags[by_key])
-        found_file, found_row, found_flags = self._search_scope(process, ordered, scope)
-        file, row, flags = (np.empty_like(a) for a in (found_file, found_row, found_flags))
-        file[by_key], row[by_key], flags[by_key] = found_file, found_row, found_flags
-        self._keep_unique(process, merged, file, row, flags)
-        self._keep_protected(links, queries, merged, file, row)
+        matches = Matches.none(len(by_key))
+        matches.enter(by_key, self._search_scope(process, merged.take(by_key), scope))
+        self._keep_unique(process, merged, matches)
+        self._keep_protected(links, queries, matches)
         start = 0
         for link, part in zip(links, queries, strict=True):
             stop = start + len(part.key)
-            link.targets, link.target_rows = file[start:stop], row[start:stop]
+            link.targets, link.target_rows = matches.file[start:stop], matches.row[start:stop]
             start = stop
 
-    def _search_scope(
-        self, process: Process, queries: Queries, scope: list[Scope]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]:
-        """Walk l_scope: the first part with a match wins."""
-        count = len(queries.key)
-        file = np.full(count, NOT_FOUND, dtype=np.int32)
-        row = np.full(count, NOT_FOUND, dtype=np.int32)
-        flags = np.zeros(count, dtype=np.uint8)
-        left, pending = np.arange(count), queries
+    def _search_scope(self, process: Process, queries: Queries, scope: list[Scope]) -> Matches:
+        """Walk l_scope: the first part with a match wins. What one part has shown to lack is not searched again."""
+        matches = Matches.none(len(queries.key))
+        left, pending = np.arange(len(queries.key)), queries
         executable = process.executable if process.executable is not None else NOT_FOUND
         searched: set[int] = set()
         for part in scope:
             if part.owner is None:
-                index = self._global(process)
-                found, at, bits = search(index, pending, self._rules, executable=executable)
-                searched.update(process.global_scope)
+                listed = tuple(process.global_scope)
+                found = search(self._global(listed), pending, self._rules, executable)
             else:
                 listed = (part.owner,) if part.alone else process.maps[part.owner].search_list or ()
-                fresh = [f for f in listed if f not in searched]
-                found, at, bits = search_files(self._world, fresh, pending, self._rules, executable=executable)
-                searched.update(fresh)
-            hit = found != NOT_FOUND
-            target = left[hit]
-            file[target], row[target], flags[target] = found[hit], at[hit], bits[hit]
-            left = left[~hit]
-            pending = Queries(pending.key[~hit], pending.version[~hit], pending.flags[~hit])
-        return file, row, flags
+                fresh = [file for file in listed if file not in searched]
+                found = search_files(self._world, fresh, pending, self._rules, executable)
+            searched.update(listed)
+            hit = found.file != NOT_FOUND
+            matches.enter(left[hit], found.take(hit))
+            left, pending = left[~hit], pending.take(~hit)
+        return matches
 
-    def _global(self, process: Process) -> ScopeIndex:
-        """Return the merged index of the global scope; it only ever grows at its end, unless another fork was here."""
-        files = tuple(process.global_scope)
+    def _global(self, files: tuple[int, ...]) -> ScopeIndex:
+        """Return the merged index of the global scope; it only grows at its end, unless another fork was here."""
         if files != self._global_files:
             known = len(self._global_files)
             if files[:known] != self._global_files:
@@ -138,39 +132,28 @@ class Relocator:
         return self._global_index
 
     @staticmethod
-    def _keep_unique(
-        process: Process,
-        queries: Queries,
-        file: NDArray[np.int32],
-        row: NDArray[np.int32],
-        flags: NDArray[np.uint8],
-    ) -> None:
+    def _keep_unique(process: Process, queries: Queries, matches: Matches) -> None:
         """Send look-ups that met a unique definition to the one the process keeps."""
-        unique = np.flatnonzero(((flags & UNIQUE) != 0) & ((queries.flags & Q_COPY) == 0))
+        unique = np.flatnonzero(((matches.flags & UNIQUE) != 0) & ((queries.flags & Q_COPY) == 0))
         if len(unique):
-            file[unique], row[unique] = process.unique.bind(queries.key[unique], file[unique], row[unique])
+            key, file, row = queries.key[unique], matches.file[unique], matches.row[unique]
+            matches.file[unique], matches.row[unique] = process.unique.bind(key, file, row)
 
     @staticmethod
-    def _keep_protected(
-        links: list[LinkMap],
-        parts: list[Queries],
-        queries: Queries,
-        file: NDArray[np.int32],
-        row: NDArray[np.int32],
-    ) -> None:
-        """A reference to an object's own protected definition stays there, whatever was found first."""
-        if not (queries.flags & Q_PROTECTED).any():
-            return
+    def _keep_protected(links: list[LinkMap], parts: list[Queries], matches: Matches) -> None:
+        """A reference to an object's own protected definition stays there, whatever was found first.
+
+        Class 0 and COPY look-ups are repeated with the PLT class; both end at the object itself whenever
+        anything at all is found elsewhere.
+        """
         start = 0
         for link, part in zip(links, parts, strict=True):
-            stop = start + len(part.key)
-            own = np.flatnonzero((part.flags & Q_PROTECTED) != 0)
-            # Class 0 and COPY look-ups are repeated with the PLT class; both end at the object itself
-            # whenever anything at all is found elsewhere.
-            moved = own[(file[start:stop][own] != NOT_FOUND) & (file[start:stop][own] != link.file)]
-            file[start + moved] = link.file
-            row[start + moved] = link.facts.references.symbol[moved].astype(np.int32)
-            start = stop
+            file = matches.file[start : start + len(part.key)]
+            away = ((part.flags & Q_PROTECTED) != 0) & (file != NOT_FOUND) & (file != link.file)
+            moved = np.flatnonzero(away)
+            matches.file[start + moved] = link.file
+            matches.row[start + moved] = link.facts.references.symbol[moved].astype(np.int32)
+            start += len(part.key)
 
     def _finish(self, process: Process, link: LinkMap, *, lazy: bool) -> None:
         """Stop at the first undefined strong reference or exhausted static TLS, in relocation order."""
@@ -187,6 +170,7 @@ class Relocator:
             initial_exec = initial_exec[initial_exec < stop[0]]
         self._allocate_tls(process, link, initial_exec)
         if len(stop):
+            link.targets[stop[0] :] = NOT_FOUND  # ld.so came no further
             raise self._undefined(link, int(stop[0]), queries)
 
     @staticmethod
@@ -210,5 +194,3 @@ class Relocator:
             version=version,
             key=int(queries.key[reference]),
         )
-
-

@@ -26,8 +26,9 @@ def replay(
 ) -> Process:
     """Start `executable` and play the loads; each object is bound at once (LD_BIND_NOW).
 
-    A second load of a file that is loaded says that it had been closed in between. A load may name its `caller`
-    (path) and its `mode` (dlopen flags); a `global` event adds exactly that object to the global scope.
+    A load that is reported although an object already answers to that name says that the object had been closed
+    in between; under a new name it is the same object. A load may name its `caller` (path) and its `mode` (dlopen
+    flags); a `global` event adds exactly that object to the global scope.
     """
     process = Process.start(world, host, executable, preload)
     for event in events:
@@ -47,7 +48,8 @@ def replay(
 def _load(process: Process, event: Mapping[str, Any]) -> None:
     path = event["load"]
     file = process.world.find(path) if "/" in path else None
-    if file is not None and file in process.maps:
-        process.unload(file)
+    loaded = process.maps.get(file) if file is not None else None
+    if loaded is not None and (path == loaded.name or path in loaded.names):
+        process.unload(loaded.file)
     caller = process.world.find(event["caller"]) if event.get("caller") else None
     process.dlopen(path, Mode(event.get("mode", Mode.NOW)) & ~Mode.GLOBAL, caller)

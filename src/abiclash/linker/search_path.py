@@ -19,12 +19,18 @@ _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-
 class SearchSettings(Protocol):
     """The part of a host profile that names the places where libraries are searched."""
 
-    lib: str
-    platform: str
-    hwcaps: Sequence[str]
-    cache: Mapping[str, Sequence[str]]
-    default_dirs: Sequence[str]
-    library_path: Sequence[str]
+    @property
+    def lib(self) -> str: ...
+    @property
+    def platform(self) -> str: ...
+    @property
+    def subdirectories(self) -> Sequence[str]: ...
+    @property
+    def cache(self) -> Mapping[str, Sequence[str]]: ...
+    @property
+    def default_dirs(self) -> Sequence[str]: ...
+    @property
+    def library_path(self) -> Sequence[str]: ...
 
 
 def expand(text: str, origin: str, settings: SearchSettings) -> str:
@@ -87,7 +93,7 @@ def find_library(
     usable: false for an object of another class or machine, which open_verify passes over.
     """
     for directory, why in places:
-        for candidate in _in_directory(directory, name, settings.hwcaps):
+        for candidate in _in_directory(directory, name, settings.subdirectories):
             file = world.find(candidate)
             if file is not None and usable(file):
                 return candidate, file, why
@@ -101,14 +107,14 @@ def find_library(
         break  # the cache names one best entry, and only that is tried
     if not no_default:
         for directory in settings.default_dirs:
-            for candidate in _in_directory(directory, name, settings.hwcaps):
+            for candidate in _in_directory(directory, name, settings.subdirectories):
                 file = world.find(candidate)
                 if file is not None and usable(file):
                     return candidate, file, "default directory"
     return None
 
 
-def _in_directory(directory: str, name: str, hwcaps: Sequence[str]) -> Iterator[str]:
-    for capability in hwcaps:
-        yield f"{directory}/glibc-hwcaps/{capability}/{name}"
+def _in_directory(directory: str, name: str, subdirectories: Sequence[str]) -> Iterator[str]:
+    for below in subdirectories:
+        yield f"{directory}/{below}/{name}"
     yield f"{directory}/{name}"

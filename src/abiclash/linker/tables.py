@@ -76,6 +76,10 @@ class Queries:
     version: NDArray[np.int32]
     flags: NDArray[np.uint8]
 
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Queries:
+        """Return some rows."""
+        return Queries(self.key[rows], self.version[rows], self.flags[rows])
+
 
 @dataclass(frozen=True, slots=True)
 class SymbolTable:

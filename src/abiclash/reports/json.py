@@ -6,7 +6,7 @@ import json
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from abiclash.reports.safe import exact
+from abiclash.reports.safe import inert
 from abiclash.reports.symbols import readable
 from abiclash.rules.model import by_weight
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def render(result: ScanResult) -> str:
     """Return the JSON text of a scan, ended by a newline."""
-    return json.dumps(_inert(document(result)), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+    return json.dumps(inert(document(result)), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def schema() -> str:
@@ -83,14 +83,3 @@ def _coverage(coverage: Coverage) -> dict[str, object]:
         "objects_read": coverage.objects_read,
         "loads": dict(sorted(coverage.loads.items())),
     }
-
-
-def _inert(value: object) -> object:
-    """Return the value with every string fit for UTF-8 and of bounded length, keys included."""
-    if isinstance(value, str):
-        return exact(value)
-    if isinstance(value, dict):
-        return {exact(str(key)): _inert(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_inert(item) for item in value]
-    return value

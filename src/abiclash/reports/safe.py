@@ -26,7 +26,19 @@ def prose(text: str, limit: int = PROSE) -> str:
 
 def exact(text: str, limit: int = EXACT) -> str:
     """Return text for a format that has escapes of its own: only what is no Unicode is replaced."""
-    return shorten(text, limit).encode("utf-8", "backslashreplace").decode()
+    text = shorten(text, limit)
+    return "".join(_code(ord(char)) if "\ud800" <= char <= "\udfff" else char for char in text)
+
+
+def inert(value: object) -> object:
+    """Return JSON values with every string as `exact` makes it, keys included, and tuples as lists."""
+    if isinstance(value, str):
+        return exact(value)
+    if isinstance(value, dict):
+        return {exact(str(key)): inert(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [inert(item) for item in value]
+    return value
 
 
 def shorten(text: str, limit: int) -> str:

@@ -7,7 +7,6 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from abiclash.reports.evidence import evidence_lines
-from abiclash.reports.paint import Paint
 from abiclash.reports.safe import name
 from abiclash.reports.symbols import readable
 from abiclash.rules.model import Outcome, Severity, by_weight
@@ -15,6 +14,7 @@ from abiclash.rules.model import Outcome, Severity, by_weight
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from abiclash.reports.paint import Paint
     from abiclash.rules.model import Coverage, Finding, ScanResult, Verdict
 
 _SEVERITY_STYLE = {Severity.ERROR: ("bold", "red"), Severity.WARNING: ("bold", "yellow"), Severity.NOTE: ("cyan",)}
@@ -128,12 +128,9 @@ def _closing(result: ScanResult, paint: Paint, detail: Detail) -> Iterator[str]:
         host = result.host
         libc = f"{host.libc} {host.libc_version}".strip()
         profile = "this machine" if host.profile == "live" else host.profile
-        packages = len(result.packages)
-        yield paint(
-            f"{packages} package{'s' * (packages != 1)}, Python {name(host.python)} on {name(host.machine)} with {name(libc)} "
-            f"(host profile: {name(profile)})",
-            "dim",
-        )
+        packages = f"{len(result.packages)} package{'s' * (len(result.packages) != 1)}"
+        place = f"Python {name(host.python)} on {name(host.machine)} with {name(libc)}"
+        yield paint(f"{packages}, {place} (host profile: {name(profile)})", "dim")
         yield paint(_coverage(result.coverage), "dim")
     counts = Counter(finding.severity for finding in result.findings)
     parts = [f"{counts[s]} {s.value}{'s' * (counts[s] != 1)}" for s in Severity if counts[s]]

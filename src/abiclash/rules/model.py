@@ -21,8 +21,11 @@ SCHEMA = "urn:abiclash:scan:1"
 
 
 class Severity(StrEnum):
-    """SARIF's levels. error: it will fail or corrupt, the model shows it. warning: another package's code or data
-    is used where it was not meant. note: a hazard without a victim in this set."""
+    """SARIF's levels.
+
+    error: it will fail or corrupt, the model shows it. warning: another package's code or data is used where it was
+    not meant. note: a hazard without a victim in this set.
+    """
 
     ERROR = "error"
     WARNING = "warning"
@@ -35,8 +38,11 @@ class Severity(StrEnum):
 
 
 class Confidence(StrEnum):
-    """certain: follows from facts and ld.so's rules for loads that surely happen. likely: the load plan or the
-    consequence is inferred. possible: a condition at run time decides."""
+    """How sure a finding is.
+
+    certain: follows from facts and ld.so's rules for loads that surely happen. likely: the load plan or the
+    consequence is inferred. possible: a condition at run time decides.
+    """
 
     CERTAIN = "certain"
     LIKELY = "likely"

@@ -1,12 +1,13 @@
-"""Host profiles: what a wheel does not bring (the interpreter, the C library, libstdc++ ...) and where ld.so looks for it."""
+"""Host profiles: what a wheel does not bring (interpreter, C library, libstdc++ ...) and where ld.so looks for it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from abiclash.sources import tunables
 from abiclash.sources.loader import legacy_subdirectories
-from abiclash.sources.tunables import static_tls_surplus
+from abiclash.sources.stdlib_imports import startup_closure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,8 +36,8 @@ class HostFiles(Protocol):
 class StdlibImports(Protocol):
     """What the modules of the standard library import when they are executed."""
 
-    def __call__(self, module: str) -> tuple[str, ...]:
-        """Return the dotted names that the module's top-level code imports, in order; () for unknown modules."""
+    def __call__(self, module: str) -> tuple[str, ...] | None:
+        """Return the dotted names that the module's top-level code imports, in order; None for unknown modules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,7 @@ class Interpreter:
     version: "3.11". release: "3.11.7". executable: canonical path. libpython: canonical path when the executable
     needs a shared libpython, else None ("static" variant). suffixes: of extension modules, in importlib's order.
     stdlib_path, site_packages: directories. extensions: module name -> canonical path (lib-dynload).
-    builtins: modules inside the executable or libpython. startup_modules: what is imported before any user code,
-    sorted. provenance: where the facts come from.
+    builtins: modules inside the executable or libpython. provenance: where the facts come from.
     """
 
     version: str
@@ -59,13 +59,17 @@ class Interpreter:
     site_packages: str
     extensions: Mapping[str, str]
     builtins: frozenset[str]
-    startup_modules: tuple[str, ...]
     stdlib_imports: StdlibImports
     provenance: tuple[str, ...] = ()
 
     @property
+    def startup_modules(self) -> tuple[str, ...]:
+        """Modules that are imported before any user code runs, as far as the library's source tells; sorted."""
+        return startup_closure(self.stdlib_imports)
+
+    @property
     def variant(self) -> str:
-        """"static" when the executable itself exports the C API, else "shared"."""
+        """Return "static" when the executable itself exports the C API, else "shared"."""
         return "static" if self.libpython is None else "shared"
 
 
@@ -119,9 +123,9 @@ class HostProfile:
         return named + legacy_subdirectories(self.processor, self.libc_version)
 
     @property
-    def tls_surplus(self) -> int:
+    def static_tls_surplus(self) -> int:
         """Bytes set aside for initial-exec TLS of objects that come by dlopen (0 for musl: it refuses none)."""
-        return static_tls_surplus(self.tunables, self.libc_version) if self.libc == "glibc" else 0
+        return tunables.static_tls_surplus(self.tunables, self.libc_version) if self.libc == "glibc" else 0
 
     def realpath(self, path: str) -> str | None:
         """Return the canonical path of an existing file on this host, or None."""

@@ -82,7 +82,9 @@ def parse(raw: bytes, where: str) -> list[CacheEntry]:
     count = int.from_bytes(_field(raw, start + 20, 4, where), "little")
     order = raw[start + 28] & 3
     if order not in (0, 2):
-        raise SourceError(f"{where}: a big-endian ld.so.cache, of which only little-endian ones can be read; capture this host as a profile elsewhere")
+        raise SourceError(
+            f"{where}: a big-endian ld.so.cache, which abiclash cannot read; use a shipped host profile (--host)"
+        )
     body = _field(raw, start + _NEW_HEADER, 24 * count, where)
     kinds = [("flags", "<i4"), ("key", "<u4"), ("value", "<u4"), ("osversion", "<u4"), ("hwcap", "<u8")]
     table = np.frombuffer(body, dtype=np.dtype(kinds))

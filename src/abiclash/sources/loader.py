@@ -59,11 +59,15 @@ def read_loader(ld_so: bytes, libc: bytes, where: str) -> Loader:
     """
     if (banner := _BANNER.search(libc)) is None:
         return _read_musl(libc, where)
-    runs = [run[0] for run in _DIRECTORIES.finditer(ld_so) if b"/usr/lib" in run[0] and b"lib" in run[0].split(b"\0")[0]]
+    runs = [
+        run[0] for run in _DIRECTORIES.finditer(ld_so) if b"/usr/lib" in run[0] and b"lib" in run[0].split(b"\0")[0]
+    ]
     if not runs:
         raise SourceError(f"{where}: its default directories were not found in ld.so; use a shipped host profile")
     directories = tuple(name.decode().rstrip("/") for name in max(runs, key=len).split(b"\0") if name)
-    return Loader("glibc", (int(banner[1]), int(banner[2])), directories, directories[0].removeprefix("/usr").strip("/"))
+    return Loader(
+        "glibc", (int(banner[1]), int(banner[2])), directories, directories[0].removeprefix("/usr").strip("/")
+    )
 
 
 def _read_musl(libc: bytes, where: str) -> Loader:

@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import ast
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-_STARTUP = ("encodings.utf_8", "encodings.latin_1", "io", "abc", "site", "zipimport", "codecs")
-"""What `Py_Initialize` imports (CPython Python/pylifecycle.c), apart from builtin modules; the rest follows."""
+_STARTUP = (
+    *(
+        "__main__",
+        "_frozen_importlib",
+        "_frozen_importlib_external",
+        "_imp",
+        "_signal",
+        "_thread",
+        "_warnings",
+        "_weakref",
+    ),
+    *(
+        "abc",
+        "builtins",
+        "codecs",
+        "encodings.utf_8",
+        "io",
+        "marshal",
+        "os.path",
+        "posix",
+        "site",
+        "sys",
+        "time",
+        "zipimport",
+    ),
+)
+"""What `Py_Initialize` itself imports (CPython Python/pylifecycle.c, Lib/importlib/_bootstrap.py); the rest follows."""
 
 _NOT_HERE = {"win32", "darwin", "nt", "ios", "android", "cygwin", "wasi", "emscripten", "cli", "vxworks", "java"}
 
@@ -56,7 +82,7 @@ def _elsewhere(test: ast.expr) -> bool:
         return (test.id if isinstance(test, ast.Name) else test.attr) == "TYPE_CHECKING"
     if isinstance(test, ast.Call) and isinstance(test.func, ast.Attribute) and test.func.attr == "startswith":
         return bool(test.args) and isinstance(test.args[0], ast.Constant) and test.args[0].value in _NOT_HERE
-    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq):
+    if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.Eq | ast.In):
         sides = [test.left, test.comparators[0]]
         values = {side.value for side in sides if isinstance(side, ast.Constant)}
         return bool(values & {"__main__", *_NOT_HERE})
@@ -73,6 +99,9 @@ def _absolute(node: ast.ImportFrom, module: str, package: bool) -> str:
     return ".".join([*parents[:keep], *([node.module] if node.module else [])])
 
 
+_NO_LIBRARY = {"__pycache__", "test", "tests", "idle_test", "idlelib", "lib2to3", "turtledemo"}
+
+
 class StdlibSource:
     """The standard library in a directory: finds a module's source and what it imports, each read once."""
 
@@ -80,32 +109,33 @@ class StdlibSource:
         """`root`: the stdlib directory. `known`: whether a name is a builtin or extension module."""
         self._root = root
         self._known = known
-        self._found: dict[str, tuple[str, ...]] = {}
+        self._found: dict[str, tuple[str, ...] | None] = {}
 
-    def __call__(self, module: str) -> tuple[str, ...]:
-        """Return the modules that `module` imports; names that are no module of this library are left out."""
+    def __call__(self, module: str) -> tuple[str, ...] | None:
+        """Return the modules of this library that `module` imports; None where it has no source here."""
         if module not in self._found:
             self._found[module] = self._read(module)
         return self._found[module]
 
     def modules(self) -> list[str]:
         """Return the dotted names of all modules with source, without tests and what is installed beside them."""
-        skipped = {"site-packages", "dist-packages", "test", "tests", "idle_test", "idlelib", "lib2to3", "turtledemo"}
         names = []
-        for path in sorted(self._root.rglob("*.py")):
-            parts = path.relative_to(self._root).with_suffix("").parts
-            if not skipped.intersection(parts) and all(part.isidentifier() for part in parts):
-                names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
-        return [name for name in names if name]
+        for folder, below, files in os.walk(self._root):
+            below[:] = [name for name in below if name.isidentifier() and name not in _NO_LIBRARY]
+            parts = Path(folder).relative_to(self._root).parts
+            for stem in (name.removesuffix(".py") for name in files if name.endswith(".py")):
+                if stem.isidentifier() and (parts or stem != "__init__"):
+                    names.append(".".join(parts if stem == "__init__" else (*parts, stem)))
+        return sorted(names)
 
-    def _read(self, module: str) -> tuple[str, ...]:
+    def _read(self, module: str) -> tuple[str, ...] | None:
         path, package = self._source(module)
         if path is None:
-            return ()
+            return None
         try:
             source = path.read_bytes()
         except OSError:
-            return ()
+            return None
         return tuple(name for name in imported_names(source, module, package=package) if self._exists(name))
 
     def _source(self, module: str) -> tuple[Path | None, bool]:
@@ -119,7 +149,7 @@ class StdlibSource:
         return self._known(name) or self._source(name)[0] is not None
 
 
-def closure(starts: Iterable[str], imports: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
+def closure(starts: Iterable[str], imports: Callable[[str], Sequence[str] | None]) -> tuple[str, ...]:
     """Return every module that importing `starts` executes, parents of packages included, sorted."""
     seen: set[str] = set()
     waiting = list(starts)
@@ -128,12 +158,15 @@ def closure(starts: Iterable[str], imports: Callable[[str], tuple[str, ...]]) ->
         if module in seen:
             continue
         seen.add(module)
-        waiting.extend(imports(module))
+        waiting.extend(imports(module) or ())
         if "." in module:
             waiting.append(module.rpartition(".")[0])
     return tuple(sorted(seen))
 
 
-def startup_closure(imports: Callable[[str], tuple[str, ...]]) -> tuple[str, ...]:
-    """Return the modules that are imported before any user code runs, as far as the source tells."""
+def startup_closure(imports: Callable[[str], Sequence[str] | None]) -> tuple[str, ...]:
+    """Return the modules that are imported before any user code runs, as far as the source tells.
+
+    What .pth files and sitecustomize import is not among them.
+    """
     return closure(_STARTUP, imports)

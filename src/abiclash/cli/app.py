@@ -1,0 +1,96 @@
+"""The group of commands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from abiclash import __version__
+from abiclash.cli.status import CANNOT, INTERRUPTED
+from abiclash.errors import AbiclashError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "scan": "Find what breaks when these packages are imported together.",
+    "index": "Read wheels into the store, so that later scans do not touch them.",
+    "facts": "Show what is known of a wheel or a shared object.",
+    "bindings": "Predict which definition each symbol reference gets.",
+    "plan": "Show what an import loads, in order, and how that is known.",
+    "verify": "Run the imports for real and compare with the prediction.",
+    "host": "List, show and capture host profiles.",
+    "rules": "List the rules, or explain one.",
+}
+"""Name -> one line of help; the module of the same name in this package holds it. Kept here so that --help imports
+none of them."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when that command runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"abiclash.cli.{cmd_name}").command
+        if not isinstance(command, click.Command):
+            raise TypeError(cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+EPILOG = """\b
+Examples:
+  abiclash scan tensorflow==1.13.1 pyarrow==0.13.0 --python 3.7
+  abiclash scan -r requirements.txt
+  abiclash scan --env .venv
+  abiclash rules split-state
+
+Exit status: 0 nothing found, 1 findings, 2 could not be done, 3 nothing found but something could not be read."""
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="abiclash", message="%(prog)s %(version)s")
+def app() -> None:
+    """Find ABI conflicts between Python wheels before they crash.
+
+    abiclash predicts which definition the dynamic linker gives to each symbol reference of the packages, in each
+    import order, and says where that breaks them. Nothing is installed or executed.
+    """
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return the exit status; errors become one line on stderr."""
+    try:
+        status = app.main(list(arguments), prog_name="abiclash", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return CANNOT
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "abiclash"
+        return _fail(f"{error.format_message()} (try '{command} --help')")
+    except click.ClickException as error:
+        return _fail(error.format_message())
+    except AbiclashError as error:
+        return _fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("abiclash: interrupted", err=True)
+        return INTERRUPTED
+    return status if isinstance(status, int) else 0
+
+
+def _fail(message: str) -> int:
+    from abiclash.reports.safe import name  # noqa: PLC0415 - only a failure needs it
+
+    sys.stdout.flush()
+    click.echo(f"abiclash: error: {name(' '.join(message.split()), 2000)}", err=True)
+    return CANNOT

@@ -1,0 +1,85 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from abiclash.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abiclash.scan import ScanRequest
+
+FILE = click.Path(path_type=Path)
+
+CACHE = click.option("--cache", type=FILE, envvar="ABICLASH_CACHE", help="Folder of fetched wheels and their facts.")
+
+_REQUIREMENTS = (
+    click.argument("targets", nargs=-1, metavar="[TARGET]..."),
+    click.option("-r", "--requirement", "requirements", multiple=True, type=FILE, help="A requirements file."),
+)
+_ENVIRONMENT = click.option("--env", "environment", type=FILE, help="An installed environment (its folder).")
+_RUNTIME = (
+    click.option("--python", metavar="VERSION", help="CPython version to look at, such as 3.11 (default: this one)."),
+    click.option("--platform", metavar="TAG", help="Platform tag, such as manylinux_2_28_x86_64 (default: this one)."),
+)
+_HOST = click.option("--host", metavar="PROFILE", help="Host profile: see 'abiclash host list' (default: by platform).")
+_INDEX = (
+    CACHE,
+    click.option("--offline", is_flag=True, help="Use only what is in caches and on this machine."),
+    click.option("--refresh", is_flag=True, help="Ask the package index again, whatever is kept."),
+)
+
+_COLOR = click.option(
+    "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours; auto: on a terminal."
+)
+_OUTPUT = click.option("-o", "--output", type=FILE, help="Write to this file instead of stdout.")
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Only the verdicts, no progress.")
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Whole lists, nothing summed up.")
+
+
+def targets(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what to look at; the function gets them as keywords, for `request`."""
+    return _all(_REQUIREMENTS, (_ENVIRONMENT,), _RUNTIME, (_HOST,), _INDEX)(function)
+
+
+def wheels(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which wheels are meant: as `targets`, without environments and hosts."""
+    return _all(_REQUIREMENTS, _RUNTIME, _INDEX)(function)
+
+
+def _all(*groups: tuple[Callable[..., Any], ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed([option for group in groups for option in group]):
+            function = option(function)
+        return function
+
+    return add
+
+
+def output(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add --format (the first is the default), -o and --color."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        choice = click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
+        return choice(_OUTPUT(_COLOR(function)))
+
+    return add
+
+
+def request(**given: Any) -> ScanRequest:
+    """Return the request that the options of `targets` make; UsageError where they make no sense."""
+    from abiclash.scan import ScanRequest  # noqa: PLC0415 - after the arguments are known to be right
+
+    if not (given["targets"] or given["requirements"] or given.get("environment")):
+        raise UsageError("nothing to look at; name a TARGET, or use -r FILE or --env FOLDER")
+    return ScanRequest(**given)
+
+
+def names(text: str | None) -> tuple[str, ...]:
+    """Return the parts of a list that is written with commas, as in --import numpy,scipy."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())

@@ -1,0 +1,27 @@
+"""Exit statuses; docs/exit-codes.md is their table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from abiclash.rules.model import ScanResult
+
+FOUND = 1
+"""A finding at or above --fail-on."""
+CANNOT = 2
+"""The job could not be done: usage, resolution, no readable input."""
+PARTIAL = 3
+"""Nothing at or above --fail-on, but some input could not be read."""
+INTERRUPTED = 130
+"""Ctrl-C, as shells report it."""
+
+THRESHOLDS = ("error", "warning", "note", "never")
+
+
+def of_scan(result: ScanResult, fail_on: str) -> int:
+    """Return the exit status of a scan. fail_on: the least severity that counts, or "never"."""
+    counted = THRESHOLDS[: THRESHOLDS.index(fail_on) + 1] if fail_on != "never" else ()
+    if any(finding.severity.value in counted for finding in result.findings):
+        return FOUND
+    return PARTIAL if result.not_analysed else 0

@@ -1,0 +1,65 @@
+"""Large buffers that are used again and again, within a bound on memory.
+
+Fresh memory costs more than inflating into it: the kernel clears each page when it is first touched.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from threading import Condition
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+_SMALLEST = 16 << 20
+
+
+class Arena:
+    """Lends buffers to the threads that read objects.
+
+    spare: bytes that all buffers together may take beyond the largest one that was ever asked for. Who would exceed
+    that waits until another thread is done; so one member at a time is always possible, however large.
+    """
+
+    def __init__(self, spare: int = 256 << 20) -> None:
+        self._spare = spare
+        self._largest = 0
+        self._total = 0
+        self._free: list[NDArray[np.uint8]] = []
+        self._changed = Condition()
+
+    @contextmanager
+    def lease(self) -> Iterator[Callable[[int], NDArray[np.uint8]]]:
+        """Yield a function that returns a buffer of a size, once; it goes back at the end, whatever still views it."""
+        taken: list[NDArray[np.uint8]] = []
+
+        def allocate(size: int) -> NDArray[np.uint8]:
+            taken.append(self._take(max(size, _SMALLEST)))
+            return taken[0][:size]
+
+        try:
+            yield allocate
+        finally:
+            with self._changed:
+                self._free += taken
+                self._changed.notify_all()
+
+    def _take(self, size: int) -> NDArray[np.uint8]:
+        with self._changed:
+            self._largest = max(self._largest, size)
+            while True:
+                fitting = [at for at, buffer in enumerate(self._free) if len(buffer) >= size]
+                if fitting:
+                    return self._free.pop(min(fitting, key=lambda at: len(self._free[at])))
+                if self._total + size <= self._largest + self._spare:
+                    self._total += size
+                    return np.empty(size, dtype=np.uint8)
+                if self._free:
+                    self._total -= len(self._free.pop())
+                else:
+                    self._changed.wait()

@@ -1,0 +1,244 @@
+"""The store: facts on disk, keyed by content hash and schema, written once and never believed when damaged.
+
+<root>/facts-<schema>/wheels/<2 digits>/<sha256>/     one entry (see `entry`), complete with its manifest.json
+<root>/facts-<schema>/documents/<kind>/<2 digits>/<sha256>.gz     what other rooms keep, usually about the same file
+
+An entry is written into a folder of its own and renamed as a whole: readers see all of it or nothing, whenever a writer
+is killed. There is no fsync: what a power failure tears, the checksums of the manifest reveal, and it is indexed again.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import logging
+import os
+import re
+import secrets
+import shutil
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from isal import isal_zlib
+
+from abiclash.errors import StoreError
+from abiclash.facts.entry import decode, encode, pack, unpack
+from abiclash.facts.model import SCHEMA, ObjectFacts, WheelFacts
+from abiclash.facts.stored_names import find_names, name_files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from abiclash.facts.stored_names import Names
+
+_LOG = logging.getLogger(__name__)
+_MANIFEST = "manifest.json"
+_SHA256 = re.compile("[0-9a-f]{64}")
+_ABANDONED = 3600.0  # seconds after which a temporary folder belongs to a writer that was killed
+
+
+def default_root() -> Path:
+    """Return $ABICLASH_CACHE, or abiclash in the user's cache folder (XDG Base Directory Specification)."""
+    own = os.environ.get("ABICLASH_CACHE")
+    if own:
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "abiclash"
+
+
+class Store:
+    """Facts of wheels and of host objects. Safe for several threads and processes at once.
+
+    A store that cannot be written (read-only, full, forbidden) keeps what it is given in memory and says so once, in
+    the log and in `problem`; so a scan goes on.
+    """
+
+    def __init__(self, root: Path | None = None, schema: int = SCHEMA) -> None:
+        self.root = root or default_root()
+        self.problem: StoreError | None = None
+        self._base = self.root / f"facts-{schema}"
+        self._unwritten: dict[str, dict[str, bytes]] = {}
+        self._unwritten_documents: dict[Path, bytes] = {}
+        self._swept = False
+
+    def get(self, sha256: str) -> WheelFacts | None:
+        """Return the facts of a wheel, or None when they are not known (or not readable any more)."""
+        found = self._load(sha256)
+        return found[1] if found else None
+
+    def put(self, facts: WheelFacts, names: Sequence[Names]) -> None:
+        """Keep the facts of a wheel and the names of its symbols."""
+        self._save(facts.sha256, {**encode(facts.objects, facts), **name_files(names)})
+
+    def get_object(self, sha256: str) -> ObjectFacts | None:
+        """Return the facts of an object that is not part of a wheel, by the hash of its content, or None."""
+        found = self._load(sha256)
+        return found[0][0] if found and found[0] else None
+
+    def put_object(self, sha256: str, facts: ObjectFacts, names: Sequence[Names]) -> None:
+        """Keep the facts of an object that is not part of a wheel."""
+        self._save(sha256, {**encode([facts], None), **name_files(names)})
+
+    def names(self, sha256: str, keys: NDArray[np.uint64]) -> dict[int, bytes]:
+        """Return the symbol names of a wheel or host object by their keys; unknown keys are left out.
+
+        Raises StoreError when the entry is not there or is damaged.
+        """
+        read = self._reader(sha256)
+        try:
+            if read is not None:
+                return find_names(read, keys)
+        except (ValueError, KeyError) as error:
+            raise StoreError(f"{self.root}: the names of {sha256} are damaged ({error}); index it again") from error
+        raise StoreError(f"{self.root}: nothing is known of {sha256}; index it first")
+
+    def get_document(self, kind: str, key: str) -> bytes | None:
+        """Return what another room keeps under a key, or None when there is nothing, or only something damaged."""
+        path = self._document(kind, key)
+        content = self._unwritten_documents.get(path)
+        try:
+            return unpack(path.read_bytes() if content is None else content)
+        except (OSError, ValueError):
+            return None
+
+    def put_document(self, kind: str, key: str, data: bytes) -> None:
+        """Keep a document in place of an older one of the same kind and key. kind: a short name with its version.
+
+        key: usually the sha256 of what the document is about; anything else is hashed.
+        """
+        content = pack(data)
+        path = self._document(kind, key)
+        try:
+            with self._temporary() as folder:
+                fresh = folder / "document"
+                fresh.write_bytes(content)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fresh.replace(path)
+            self._unwritten_documents.pop(path, None)
+        except OSError as error:
+            self._unwritable(error)
+            self._unwritten_documents[path] = content
+
+    def _load(self, sha256: str) -> tuple[tuple[ObjectFacts, ...], WheelFacts | None] | None:
+        read = self._reader(sha256)
+        if read is None:
+            return None
+        try:
+            return decode(read)
+        except ValueError as error:
+            _LOG.info("entry %s is damaged and will be made again: %s", sha256, error)
+            return None
+
+    def _reader(self, sha256: str) -> Callable[[str], bytes] | None:
+        """Return a function that gives the verified content of an entry's file; None when there is no such entry."""
+        unwritten = self._unwritten.get(sha256)
+        if unwritten is not None:
+            return unwritten.__getitem__
+        folder = self._entry(sha256)
+        try:
+            manifest = json.loads((folder / _MANIFEST).read_bytes())
+        except (OSError, ValueError):
+            return None
+
+        def read(name: str) -> bytes:
+            try:
+                size, crc = manifest[name]
+                content = (folder / name).read_bytes()
+            except (KeyError, TypeError, ValueError, OSError) as error:
+                raise ValueError(f"{name} is missing ({error!r})") from error
+            if len(content) != size or isal_zlib.crc32(content) != crc:
+                raise ValueError(f"{name} is not what was written")
+            return content
+
+        return read
+
+    def _save(self, sha256: str, files: dict[str, Callable[[], bytes]]) -> None:
+        try:
+            with self._temporary() as folder:
+                manifest = {}
+                for name, make in files.items():
+                    content = make()
+                    (folder / name).write_bytes(content)
+                    manifest[name] = (len(content), isal_zlib.crc32(content))
+                    del content
+                (folder / _MANIFEST).write_text(json.dumps(manifest))
+                self._publish(folder, sha256)
+        except OSError as error:
+            self._unwritable(error)
+            self._unwritten[sha256] = {name: make() for name, make in files.items()}
+
+    def _publish(self, folder: Path, sha256: str) -> None:
+        """Rename a complete entry into place; of two writers the first wins, unless what it left is damaged."""
+        target = self._entry(sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(5):
+            try:
+                folder.rename(target)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            else:
+                return
+            if self._intact(sha256):
+                return
+            with self._temporary() as trash:
+                target.rename(trash / "damaged")
+        raise OSError(errno.EBUSY, "other writers replace the same entry all the time")
+
+    def _intact(self, sha256: str) -> bool:
+        read = self._reader(sha256)
+        if read is None:
+            return False
+        try:
+            decode(read)
+            for name in json.loads((self._entry(sha256) / _MANIFEST).read_bytes()):
+                read(name)
+        except (ValueError, OSError):
+            return False
+        return True
+
+    @contextmanager
+    def _temporary(self) -> Iterator[Path]:
+        """Make a folder beside the entries, on their file system, and remove it if it was not renamed meanwhile."""
+        parent = self._base / "tmp"
+        parent.mkdir(parents=True, exist_ok=True)
+        if not self._swept:
+            self._swept = True
+            _sweep(parent)
+        folder = parent / f"{os.getpid()}-{secrets.token_hex(8)}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _entry(self, sha256: str) -> Path:
+        return self._base / "wheels" / sha256[:2] / sha256
+
+    def _document(self, kind: str, key: str) -> Path:
+        digest = key if _SHA256.fullmatch(key) else hashlib.sha256(os.fsencode(key)).hexdigest()
+        return self._base / "documents" / kind / digest[:2] / f"{digest}.gz"
+
+    def _unwritable(self, error: OSError) -> None:
+        if self.problem is None:
+            self.problem = StoreError(
+                f"{self.root}: the cache cannot be written ({error.strerror}); facts of this run stay in memory only"
+                " (set ABICLASH_CACHE to another folder to keep them)"
+            )
+            _LOG.warning("%s", self.problem)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what killed writers left."""
+    for one in parent.iterdir():
+        try:
+            if one.stat().st_mtime < time.time() - _ABANDONED:
+                shutil.rmtree(one, ignore_errors=True)
+        except OSError:  # its writer lives, and has just renamed it
+            continue

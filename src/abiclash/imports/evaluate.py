@@ -1,0 +1,389 @@
+"""Expressions in reduced form -> values, as far as they can be known without executing foreign code."""
+
+from __future__ import annotations
+
+import operator
+from typing import TYPE_CHECKING, Any
+
+from abiclash.imports.methods import method_of
+from abiclash.imports.paths import join_path
+from abiclash.imports.values import UNKNOWN, Deferred, Frame, Function, Instance, Module, Raised, Thing, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abiclash.imports.expressions import Form
+
+MAX_LENGTH = 20_000
+_PLAIN = (str, int, float, tuple, list, dict, set, frozenset, type(None))
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "-": operator.sub,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "|": operator.or_,
+    "&": operator.and_,
+    "^": operator.xor,
+}
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+class Evaluator:
+    """Evaluates expressions; attributes, calls and names of modules come from the classes built on it."""
+
+    def __init__(self) -> None:
+        self._forms: dict[str, Callable[[list[Form], Frame], Value]] = {
+            "k": lambda form, _frame: form[1],
+            ".": lambda form, frame: self.attribute(self.eval(form[1], frame), form[2], frame),
+            "(": self._call,
+            "+": lambda form, frame: self.binary(form[1], self.eval(form[2], frame), self.eval(form[3], frame)),
+            "<": self._compare,
+            "&": self._and,
+            "or": self._or,
+            "!": self._not,
+            "-": self._negative,
+            "t": lambda form, frame: tuple(self._items(form[1], frame)),
+            "l": lambda form, frame: self._items(form[1], frame),
+            "{": lambda form, frame: _as_set(self._items(form[1], frame)),
+            "d": self._dict,
+            "s": lambda form, frame: self.subscript(self.eval(form[1], frame), self.eval(form[2], frame)),
+            "sl": self._slice,
+            "f": self._joined,
+            "?": self._conditional,
+            "fn": self._lambda,
+            "co": self._comprehension,
+            ":=": self._walrus,
+            "*": self._starred,
+            "u": self._effects,
+        }
+
+    def name(self, name: str, frame: Frame) -> Value:
+        """Return the value of a name."""
+        raise NotImplementedError
+
+    def attribute(self, base: Value, name: str, frame: Frame) -> Value:
+        """Return an attribute of a value."""
+        raise NotImplementedError
+
+    def call(self, function: Value, args: list[Value], kwargs: dict[str, Value], frame: Frame) -> Value:
+        """Return what a call returns."""
+        raise NotImplementedError
+
+    def contains(self, table: Value, item: Value) -> bool | None:
+        """Tell whether `item in table` for values that are not Python's own; None where it is not known."""
+        raise NotImplementedError
+
+    def special_subscript(self, base: Value, index: Value) -> Value:
+        """Return base[index] for values that are not Python's own."""
+        raise NotImplementedError
+
+    def assign(self, target: Form, value: Value, frame: Frame) -> None:
+        """Bind a target."""
+        raise NotImplementedError
+
+    def force(self, value: Value) -> Value:
+        """Work out a deferred value."""
+        while isinstance(value, Deferred):
+            if value.work is not None:
+                work, value.work = value.work, None
+                try:
+                    value.value = work()
+                except Raised:
+                    value.value = UNKNOWN
+            value = value.value
+        return value
+
+    def eval(self, form: Form, frame: Frame) -> Value:
+        """Return the value of an expression."""
+        if form is None:
+            return UNKNOWN
+        if form.__class__ is str:
+            return self.name(form, frame)
+        return self._forms[form[0]](form, frame)
+
+    def known(self, form: Form, frame: Frame) -> Value:
+        """Return the value of an expression, worked out."""
+        value = self.eval(form, frame)
+        return self.force(value) if value.__class__ is Deferred else value
+
+    def truth(self, value: Value) -> bool | None:
+        """Return a value's truth, None where it is not known."""
+        value = self.force(value)
+        if isinstance(value, _PLAIN):
+            return bool(value)
+        if value is UNKNOWN or isinstance(value, Instance):
+            return None
+        return True
+
+    def _call(self, form: list[Form], frame: Frame) -> Value:
+        _, function, arguments, names, values = form
+        called = self.eval(function, frame)
+        args = self._items(arguments, frame)
+        if not names:
+            return self.call(called, args, {}, frame)
+        kwargs: dict[str, Value] = {}
+        for name, value in zip(names, values, strict=True):
+            if name is not None:
+                kwargs[name] = self.eval(value, frame)
+            elif isinstance(more := self.known(value, frame), dict):
+                kwargs.update((key, item) for key, item in more.items() if isinstance(key, str))
+        return self.call(called, args, kwargs, frame)
+
+    def _items(self, forms: list[Form], frame: Frame) -> list[Value]:
+        items: list[Value] = []
+        for form in forms:
+            if form.__class__ is list and form[0] == "*":
+                more = self.iterate(self.known(form[1], frame))
+                items.extend(more if more is not None else [UNKNOWN])
+            else:
+                items.append(self.eval(form, frame))
+        return items
+
+    def iterate(self, value: Value) -> list[Value] | None:
+        """Return the items of a value that a loop goes over, None where they are not known."""
+        value = self.force(value)
+        if isinstance(value, dict | list | tuple | set | frozenset | str | range) and len(value) <= MAX_LENGTH:
+            # A set of strings has no order of its own in CPython; sorted keeps plans the same.
+            return sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
+        return None
+
+    def binary(self, sign: str, left: Value, right: Value) -> Value:
+        """Return `left sign right`."""
+        left, right = self.force(left), self.force(right)
+        if isinstance(left, Thing) and left.kind == "path" and sign == "/":
+            return join_path(left, [right])
+        if not (isinstance(left, _PLAIN) and isinstance(right, _PLAIN)):
+            return UNKNOWN
+        try:
+            if sign == "+" and _size(left) + _size(right) <= MAX_LENGTH:
+                return left + right  # type: ignore[operator]
+            if sign == "*" and _size(left) * abs(_size(right)) <= MAX_LENGTH:
+                return left * right  # type: ignore[operator]
+            if sign == "%" and isinstance(left, str):
+                return self._percent(left, right)
+            return _OPERATORS[sign](left, right) if sign in _OPERATORS else UNKNOWN
+        except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+            return UNKNOWN
+
+    def _percent(self, text: str, right: Value) -> Value:
+        args = right if isinstance(right, tuple) else (right,)
+        plain = text.count("%") == text.count("%s") + text.count("%d")
+        known = all(isinstance(arg, str | int) for arg in args)
+        return text % args if plain and known else UNKNOWN
+
+    def _compare(self, form: list[Form], frame: Frame) -> Value:
+        left = self.known(form[1], frame)
+        for sign, right_form in zip(form[2], form[3], strict=True):
+            right = self.known(right_form, frame)
+            verdict = self._compare_two(sign, left, right)
+            if verdict is None:
+                return UNKNOWN
+            if not verdict:
+                return False
+            left = right
+        return True
+
+    def _compare_two(self, sign: str, left: Value, right: Value) -> bool | None:
+        if sign in ("in", "not in"):
+            found = self._contains(right, left)
+            return None if found is None else found is (sign == "in")
+        if sign in ("is", "is not"):
+            same = _identical(left, right)
+            return None if same is None else same is (sign == "is")
+        if not (isinstance(left, _PLAIN) and isinstance(right, _PLAIN)) or _vague(left) or _vague(right):
+            if sign in ("==", "!=") and (same := _identical(left, right)) is not None:
+                return same is (sign == "==")
+            return None
+        try:
+            return bool(_COMPARISONS[sign](left, right))
+        except TypeError:
+            return None
+
+    def _contains(self, table: Value, item: Value) -> bool | None:
+        if isinstance(table, Thing | Module):
+            return self.contains(table, item)
+        if not isinstance(table, str | tuple | list | dict | set | frozenset) or not isinstance(item, _PLAIN):
+            return None
+        try:
+            found = item in table
+        except TypeError:
+            return None
+        return found or (None if _vague(table) else False)
+
+    def _and(self, form: list[Form], frame: Frame) -> Value:
+        return self._short_circuit(form[1], frame, stop=False)
+
+    def _or(self, form: list[Form], frame: Frame) -> Value:
+        return self._short_circuit(form[1], frame, stop=True)
+
+    def _short_circuit(self, forms: list[Form], frame: Frame, *, stop: bool) -> Value:
+        unknown = False
+        value: Value = UNKNOWN
+        for form in forms:
+            # After an unknown operand the rest may or may not run.
+            value = self.doubtful(form, frame) if unknown else self.known(form, frame)
+            truth = self.truth(value)
+            if truth is stop:
+                return value if not unknown or isinstance(value, bool) else UNKNOWN
+            unknown = unknown or truth is None
+        return UNKNOWN if unknown else value
+
+    def doubtful(self, form: Form, frame: Frame) -> Value:
+        """Evaluate what may or may not be evaluated."""
+        return self.known(form, frame)
+
+    def _not(self, form: list[Form], frame: Frame) -> Value:
+        truth = self.truth(self.eval(form[1], frame))
+        return UNKNOWN if truth is None else not truth
+
+    def _negative(self, form: list[Form], frame: Frame) -> Value:
+        value = self.known(form[1], frame)
+        return -value if isinstance(value, int | float) else UNKNOWN
+
+    def _dict(self, form: list[Form], frame: Frame) -> Value:
+        table: dict[Value, Value] = {}
+        for key_form, value_form in zip(form[1], form[2], strict=True):
+            if key_form == 0:
+                more = self.known(value_form, frame)
+                if isinstance(more, dict):
+                    table.update(more)
+                continue
+            key = self.known(key_form, frame)
+            table[_hashable(key)] = self.eval(value_form, frame)
+        return table
+
+    def subscript(self, base: Value, index: Value) -> Value:
+        """Return base[index]."""
+        base, index = self.force(base), self.force(index)
+        if isinstance(base, Thing | Instance | Module):
+            return self.special_subscript(base, index)
+        if not isinstance(base, str | tuple | list | dict):
+            return UNKNOWN
+        try:
+            return base[index]
+        except (KeyError, IndexError, TypeError):
+            return UNKNOWN
+
+    def _slice(self, form: list[Form], frame: Frame) -> Value:
+        base = self.known(form[1], frame)
+        parts = [None if part is None else self.known(part, frame) for part in form[2:]]
+        if isinstance(base, str | tuple | list) and all(part is None or isinstance(part, int) for part in parts):
+            try:
+                return base[slice(*parts)]
+            except ValueError:
+                return UNKNOWN
+        return UNKNOWN
+
+    def _joined(self, form: list[Form], frame: Frame) -> Value:
+        parts = [self.known(part, frame) for part in form[1]]
+        texts = [part.text if isinstance(part, Thing) and part.kind == "path" else part for part in parts]
+        if all(isinstance(text, str | int) for text in texts):
+            return "".join(str(text) for text in texts)[:MAX_LENGTH]
+        return UNKNOWN
+
+    def _conditional(self, form: list[Form], frame: Frame) -> Value:
+        truth = self.truth(self.eval(form[1], frame))
+        if truth is not None:
+            return self.eval(form[2] if truth else form[3], frame)
+        self.doubtful(form[2], frame)
+        self.doubtful(form[3], frame)
+        return UNKNOWN
+
+    def _lambda(self, form: list[Form], frame: Frame) -> Value:
+        source = frame.module.source if frame.function is None else frame.function.source
+        if source is None:
+            return UNKNOWN
+        defaults = [self.eval(default, frame) for default in form[2]]
+        outer = frame if frame.vars is not frame.module.vars else None
+        return Function(frame.module, source, form[1], "<lambda>", defaults, [], outer)
+
+    def _comprehension(self, form: list[Form], frame: Frame) -> Value:
+        _, kind, element, value, generators = form
+        inner = Frame(frame.module, {}, frame.path, frame, frame.function, frame.line)
+        items: list[Value] = []
+        complete = self._generate(generators, inner, lambda: items.append(self._element(element, value, kind, inner)))
+        if not complete:
+            return UNKNOWN
+        if kind == "d":
+            return {_hashable(key): item for key, item in items}
+        return _as_set(items) if kind == "{" else items
+
+    def _element(self, element: Form, value: Form, kind: str, frame: Frame) -> Value:
+        if kind == "d":
+            return self.known(element, frame), self.eval(value, frame)
+        return self.eval(element, frame)
+
+    def _generate(self, generators: list[Form], frame: Frame, emit: Callable[[], None]) -> bool:
+        """Play the loops of a comprehension; False where an iterable or a condition is not known."""
+        target, iterable, tests = generators[0]
+        items = self.iterate(self.known(iterable, frame))
+        complete = items is not None
+        for item in [UNKNOWN] if items is None else items:
+            self.assign(target, item, frame)
+            truths = [self.truth(self.eval(test, frame)) for test in tests]
+            if False in truths:
+                continue
+            complete = complete and None not in truths
+            if len(generators) > 1:
+                complete = self._generate(generators[1:], frame, emit) and complete
+            else:
+                emit()
+        return complete
+
+    def _walrus(self, form: list[Form], frame: Frame) -> Value:
+        value = self.eval(form[2], frame)
+        self.assign(form[1], value, frame)
+        return value
+
+    def _starred(self, form: list[Form], frame: Frame) -> Value:
+        return self.eval(form[1], frame)
+
+    def _effects(self, form: list[Form], frame: Frame) -> Value:
+        for child in form[1]:
+            self.eval(child, frame)
+        return UNKNOWN
+
+    def plain_method(self, base: Value, name: str) -> Value:
+        """Return a method of a str, list, dict ... that may be called on known values."""
+        return method_of(self, base, name)
+
+
+def _hashable(key: Value) -> Value:
+    try:
+        hash(key)
+    except TypeError:
+        return UNKNOWN
+    return key
+
+
+def _as_set(items: list[Value]) -> set[Value]:
+    return {_hashable(item) for item in items}
+
+
+def _size(value: Value) -> int:
+    return value if isinstance(value, int) else len(value) if hasattr(value, "__len__") else 1
+
+
+def _vague(value: Value) -> bool:
+    """Tell whether a container holds something unknown."""
+    if isinstance(value, dict):
+        return UNKNOWN in value
+    return isinstance(value, tuple | list | set | frozenset) and any(item is UNKNOWN or isinstance(item, Deferred) for item in value)
+
+
+def _identical(left: Value, right: Value) -> bool | None:
+    if left is UNKNOWN or right is UNKNOWN:
+        return None
+    if left is None or right is None or isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if left is right:
+        return True
+    if isinstance(left, _PLAIN) and isinstance(right, _PLAIN):
+        return None if _vague(left) or _vague(right) else bool(left == right)
+    return None

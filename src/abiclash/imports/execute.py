@@ -1,0 +1,394 @@
+"""Statements in reduced form, executed in order on what is known of the values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abiclash.imports.objects import Objects
+from abiclash.imports.raising import catches
+from abiclash.imports.values import (
+    LIKELY,
+    MISSING,
+    POSSIBLE,
+    UNKNOWN,
+    Class,
+    Deferred,
+    Frame,
+    Function,
+    Instance,
+    Module,
+    Raised,
+    Signal,
+    Thing,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abiclash.imports.expressions import Form
+
+MAX_ROUNDS = 2_000
+MAX_STEPS = 3_000_000
+
+
+class Executor(Objects):
+    """Statements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 0
+        self._statements: dict[str, Callable[[list[Form], Frame], Signal | None]] = {
+            "i": self._import,
+            "f": self._import_from,
+            "=": self._assign,
+            "+=": self._augment,
+            "x": self._expression,
+            "?": self._if,
+            "try": self._try,
+            "def": self._def,
+            "class": self._class,
+            "for": self._for,
+            "wh": self._while,
+            "with": self._with,
+            "ret": lambda form, frame: Signal("return", self.eval(form[2], frame)),
+            "!": self._raise,
+            "del": self._delete,
+            "g": self._global,
+            "nl": lambda _form, _frame: None,
+            "br": lambda _form, _frame: Signal("break"),
+            "cn": lambda _form, _frame: Signal("continue"),
+        }
+
+    def load_module(self, name: str, frame: Frame | None) -> Value:
+        """Import a module by its absolute name."""
+        raise NotImplementedError
+
+    def has_name(self, name: str, frame: Frame) -> bool:
+        """Tell whether a name is bound."""
+        raise NotImplementedError
+
+    def block(self, forms: list[Form], frame: Frame) -> Signal | None:
+        statements = self._statements
+        self.steps += len(forms)
+        if self.steps > MAX_STEPS:
+            return None
+        for form in forms:
+            frame.line = form[1]
+            signal = statements[form[0]](form, frame)
+            if signal is not None:
+                return signal
+        return None
+
+    # Imports
+
+    def _import(self, form: list[Form], frame: Frame) -> None:
+        name, alias = form[2], form[3]
+        module = self.load_module(name, frame)
+        if alias is None:
+            top = name.partition(".")[0]
+            self.assign(top, module if top == name else self.load_module(top, frame), frame)
+            return
+        self.assign(alias, module, frame)
+
+    def _import_from(self, form: list[Form], frame: Frame) -> None:
+        _, _, level, name, names = form
+        absolute = self.absolute(level, name, frame)
+        module = self.load_module(absolute, frame)
+        for wanted, alias in names:
+            if wanted == "*":
+                self._import_star(module, frame)
+            else:
+                self.assign(alias, self.from_module(module, absolute, wanted, frame), frame)
+
+    def absolute(self, level: int, name: str, frame: Frame) -> str:
+        """Return the absolute name of what a (relative) import names; importlib's _resolve_name."""
+        if level == 0:
+            return name
+        package = frame.module.vars.get("__package__")
+        if not isinstance(package, str):
+            package = frame.module.name
+        parts = package.split(".")
+        if level > len(parts):
+            raise Raised("ImportError", "attempted relative import beyond top-level package")
+        base = ".".join(parts[: len(parts) - level + 1])
+        return f"{base}.{name}" if name else base
+
+    def from_module(self, module: Value, absolute: str, name: str, frame: Frame) -> Value:
+        """Return what `from module import name` binds; a submodule is imported where there is no such attribute."""
+        if isinstance(module, Module):
+            value = self.module_attribute(module, name)
+            if value is not MISSING and not (value is UNKNOWN and module.found.kind == "extension" and module.search):
+                return value
+            if module.search is not None and (submodule := self._submodule(absolute, name, frame)) is not MISSING:
+                return submodule
+            if "__getattr__" in module.vars or module.cls is not None:
+                return self.of_module(module, name, frame)
+            if frame.guards and module.done and not module.open and module.found.kind in ("package", "module"):
+                raise Raised("ImportError", f"cannot import name '{name}' from '{absolute}'")
+            return UNKNOWN
+        if isinstance(module, Instance):
+            value = self.of_instance(module, name, frame)
+            if value is UNKNOWN and (submodule := self._submodule(absolute, name, frame)) is not MISSING:
+                return submodule
+            return value
+        return UNKNOWN
+
+    def _submodule(self, absolute: str, name: str, frame: Frame) -> Value:
+        full = f"{absolute}.{name}"
+        try:
+            return self.load_module(full, frame)
+        except Raised as error:
+            if error.reason.startswith(f"No module named '{full}'"):
+                return MISSING
+            raise
+
+    def _import_star(self, module: Value, frame: Frame) -> None:
+        frame.module.open = frame.module.open or not isinstance(module, Module)
+        if not isinstance(module, Module):
+            return
+        if module.open or module.found.kind not in ("package", "module"):
+            frame.module.open = True
+        exported = self.iterate(module.vars["__all__"]) if "__all__" in module.vars else None
+        if exported is not None:
+            for name in exported:
+                if isinstance(name, str):
+                    self.assign(name, self.from_module(module, module.name, name, frame), frame)
+            return
+        for name, value in list(module.vars.items()):
+            if isinstance(name, str) and not name.startswith("_"):
+                self.assign(name, value, frame)
+
+    # Bindings
+
+    def assign(self, target: Form, value: Value, frame: Frame) -> None:
+        if isinstance(target, str):
+            table = frame.module.vars if target in frame.globals else frame.vars
+            table[target] = value
+        elif target is None:
+            return
+        elif target[0] == "t":
+            self._unpack(target[1], value, frame)
+        elif target[0] == "*":
+            self.assign(target[1], UNKNOWN, frame)
+        elif target[0] == ".":
+            self.set_attribute(self.known(target[1], frame), target[2], value)
+        elif target[0] == "s":
+            self.set_item(self.known(target[1], frame), self.known(target[2], frame), value)
+
+    def set_attribute(self, base: Value, name: str, value: Value) -> None:
+        """Bind base.name."""
+        if isinstance(base, Module) and name == "__class__":
+            known = self.force(value)
+            base.cls = known if isinstance(known, Class) else None
+        elif isinstance(base, Module | Instance | Class):
+            base.vars[name] = value
+
+    def set_item(self, base: Value, index: Value, value: Value) -> None:
+        """Bind base[index]."""
+        if isinstance(base, dict) and isinstance(index, str | int | float | tuple):
+            base[index] = value
+        elif isinstance(base, list) and isinstance(index, int) and -len(base) <= index < len(base):
+            base[index] = value
+        elif isinstance(base, Thing):
+            self.set_special(base, index, value)
+
+    def set_special(self, base: Thing, index: Value, value: Value) -> None:
+        """Bind an item of sys.modules."""
+        raise NotImplementedError
+
+    def _unpack(self, targets: list[Form], value: Value, frame: Frame) -> None:
+        items = self.iterate(value)
+        starred = any(isinstance(target, list) and target[0] == "*" for target in targets)
+        if items is None or starred or len(items) != len(targets):
+            items = [UNKNOWN] * len(targets)
+        for target, item in zip(targets, items, strict=True):
+            self.assign(target, item, frame)
+
+    def _assign(self, form: list[Form], frame: Frame) -> None:
+        value = self.eval(form[3], frame)
+        for target in form[2]:
+            self.assign(target, value, frame)
+
+    def _augment(self, form: list[Form], frame: Frame) -> None:
+        _, _, target, sign, left_form, right_form = form
+        left, right = self.known(left_form, frame), self.known(right_form, frame)
+        if sign == "+" and isinstance(left, list) and isinstance(right, list | tuple):
+            left.extend(right)
+            return
+        self.assign(target, self.binary(sign, left, right) if sign else UNKNOWN, frame)
+
+    def _delete(self, form: list[Form], frame: Frame) -> None:
+        for target in form[2]:
+            if isinstance(target, str):
+                frame.vars.pop(target, None)
+            elif target is not None and target[0] == "s":
+                base, index = self.known(target[1], frame), self.known(target[2], frame)
+                if isinstance(base, Thing):
+                    self.set_special(base, index, MISSING)
+                elif isinstance(base, dict) and isinstance(index, str | int):
+                    base.pop(index, None)
+
+    def _global(self, form: list[Form], frame: Frame) -> None:
+        frame.globals |= frozenset(form[2])
+
+    # Definitions
+
+    def _def(self, form: list[Form], frame: Frame) -> None:
+        _, _, name, index, decorators, defaults, keyword, annotations = form
+        for annotation in annotations:
+            self.eval(annotation, frame)
+        source = frame.module.source if frame.function is None else frame.function.source
+        if source is None:
+            return
+        made = [self.eval(default, frame) for default in defaults]
+        made_keyword = [UNKNOWN if default == 0 else self.eval(default, frame) for default in keyword]
+        outer = None if frame.vars is frame.module.vars else frame
+        function: Value = Function(frame.module, source, index, name, made, made_keyword, outer)
+        self.assign(name, self._decorate(decorators, function, frame), frame)
+
+    def _decorate(self, decorators: list[Form], value: Value, frame: Frame) -> Value:
+        """Return a decorated function or class: itself where the decorator's result is not known."""
+        called = [self.eval(decorator, frame) for decorator in decorators]
+        for decorator in reversed(called):
+            result = self.call(decorator, [value], {}, frame)
+            if result is not UNKNOWN and result is not None and not isinstance(result, Deferred):
+                value = result
+        return value
+
+    def _class(self, form: list[Form], frame: Frame) -> None:
+        _, _, name, bases, keywords, decorators, body = form
+        parents = [self.eval(base, frame) for base in bases]
+        for _keyword, value in keywords:
+            self.eval(value, frame)
+        cls = Class(name, parents, {}, frame.module)
+        outer = None if frame.vars is frame.module.vars else frame
+        self.block(body, Frame(frame.module, cls.vars, frame.path, outer, frame.function, frame.line))
+        for value in cls.vars.values():
+            _adopt(value, cls)
+        self.assign(name, self._decorate(decorators, cls, frame), frame)
+
+    # Control flow
+
+    def _expression(self, form: list[Form], frame: Frame) -> None:
+        wanted = form[2]
+        if isinstance(wanted, str) and not frame.module.open and not self.has_name(wanted, frame):
+            raise Raised("NameError", f"name '{wanted}' is not defined")
+        self.eval(wanted, frame)
+
+    def _if(self, form: list[Form], frame: Frame) -> Signal | None:
+        truth = self.truth(self.eval(form[2], frame))
+        if truth is not None:
+            return self.block(form[3] if truth else form[4], frame)
+        first = self.maybe(form[3], frame)
+        second = self.maybe(form[4], frame)
+        if first is not None and second is not None:
+            return first if first.kind != "raise" else second
+        if first is not None or second is not None:
+            self.local = max(self.local, LIKELY)  # the rest runs unless that branch left
+        return None
+
+    def maybe(self, forms: list[Form], frame: Frame, doubt: int = POSSIBLE) -> Signal | None:
+        """Execute a branch that may or may not be taken; return how it would have left."""
+        if not forms:
+            return None
+        saved = self.local
+        self.local = max(saved, doubt)
+        try:
+            signal = self.block(forms, frame)
+        except Raised:
+            signal = Signal("raise")
+        finally:
+            self.local = saved
+        if signal is not None and signal.kind == "return":
+            frame.returned.append(signal.value)
+        return signal
+
+    def _try(self, form: list[Form], frame: Frame) -> Signal | None:
+        _, _, body, handlers, orelse, final = form
+        guards, local, caught = frame.guards, self.local, len(self.catching)
+        try:
+            frame.guards += any(catches(names, "ImportError") for names, _, _ in handlers)
+            self.catching += [names for names, _, _ in handlers]
+            signal = self.block(body, frame)
+            frame.guards = guards
+            del self.catching[caught:]
+            if signal is None and orelse:
+                signal = self.block(orelse, frame)
+        except Raised as error:
+            frame.guards = guards
+            del self.catching[caught:]
+            self.local = local
+            handler = next((entry for entry in handlers if catches(entry[0], error.kind)), None)
+            if handler is None:
+                self.block(final, frame)
+                raise
+            if handler[1]:
+                frame.vars[handler[1]] = UNKNOWN
+            signal = self.block(handler[2], frame)
+        return self.block(final, frame) or signal
+
+    def _for(self, form: list[Form], frame: Frame) -> Signal | None:
+        _, _, target, iterable, body, orelse = form
+        items = self.iterate(self.known(iterable, frame))
+        if items is None:
+            self.assign(target, UNKNOWN, frame)
+            signal = self.maybe(body, frame, LIKELY)
+            return signal if signal is not None and signal.kind == "return" and signal.value is None else None
+        for item in items[:MAX_ROUNDS]:
+            self.assign(target, item, frame)
+            signal = self.block(body, frame)
+            if signal is not None and signal.kind == "break":
+                return None
+            if signal is not None and signal.kind != "continue":
+                return signal
+        return self.block(orelse, frame)
+
+    def _while(self, form: list[Form], frame: Frame) -> Signal | None:
+        if self.truth(self.eval(form[2], frame)) is not False:
+            self.maybe(form[3], frame, LIKELY)
+        return None
+
+    def _with(self, form: list[Form], frame: Frame) -> Signal | None:
+        _, _, items, body = form
+        caught: list[str] = []
+        for context, target in items:
+            value = self.known(context, frame)
+            if isinstance(value, Thing) and value.kind == "suppress":
+                caught += value.vars["names"]
+            if isinstance(value, Instance):
+                self._enter(value, frame)
+            if target is not None:
+                self.assign(target, value if isinstance(value, Thing | Instance) else UNKNOWN, frame)
+        guards = frame.guards
+        frame.guards += bool(caught)
+        try:
+            return self.block(body, frame)
+        except Raised as error:
+            if caught and catches(caught, error.kind):
+                return None
+            raise
+        finally:
+            frame.guards = guards
+
+    def _enter(self, value: Instance, frame: Frame) -> None:
+        for name in ("__enter__",):
+            method = self.lookup(value.cls, name)
+            if method is not MISSING:
+                self.call(method, [value], {}, frame)
+
+    def _raise(self, form: list[Form], frame: Frame) -> Signal | None:
+        self.eval(form[3], frame)
+        kind = form[2] or "Exception"
+        believed = frame.function is None or kind in ("ImportError", "ModuleNotFoundError")
+        if not believed and not any(catches(names, kind) for names in self.catching):
+            # Nothing would stop it, and imports succeed as a rule: the reader took a branch that is not taken.
+            return Signal("return", UNKNOWN)
+        raise Raised(kind, f"{frame.path}:{frame.line} raises {kind}")
+
+
+def _adopt(value: Value, cls: Class) -> None:
+    """Tell a method which class it belongs to, for super() and for self."""
+    function = getattr(value, "function", value)
+    if isinstance(function, Function) and function.cls is None:
+        function.cls = cls

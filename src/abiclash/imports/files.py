@@ -1,0 +1,165 @@
+"""The files that an import can see: an installed environment's directories, or wheels as if they were installed."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from abiclash.errors import AbiclashError, SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from abiclash.facts.model import WheelFacts
+
+_NOTHING: dict[str, bool] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Under which document a file's digest is kept: the document's key, the member in it, and what makes it stale."""
+
+    document: str
+    member: str
+    state: str = ""
+
+
+class Files(Protocol):
+    """A tree of files below `root`."""
+
+    @property
+    def root(self) -> str:
+        """Absolute path of the tree's top directory."""
+
+    def entries(self, directory: str) -> Mapping[str, bool]:
+        """Return the names in a directory, True for directories; empty where there is no such directory."""
+
+    def read(self, path: str) -> bytes:
+        """Return a file's content. Raises SourceError."""
+
+    def owner(self, path: str) -> str | None:
+        """Return the normalised name of the distribution that installs a file."""
+
+    def stamp(self, path: str) -> Stamp:
+        """Return where the digest of a file is kept."""
+
+
+@dataclass(slots=True)
+class DirectoryFiles:
+    """Real directories, read on demand. `names`: file -> distribution, or None to read the RECORD files below root."""
+
+    root: str
+    names: Mapping[str, str] | None = None
+    document: str = ""
+    _entries: dict[str, dict[str, bool]] = field(default_factory=dict)
+
+    def entries(self, directory: str) -> Mapping[str, bool]:
+        found = self._entries.get(directory)
+        if found is None:
+            found = self._entries[directory] = _scan(directory)
+        return found
+
+    def read(self, path: str) -> bytes:
+        try:
+            return Path(path).read_bytes()
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+
+    def owner(self, path: str) -> str | None:
+        if self.names is None:
+            self.names = recorded_owners(self.root)
+        return self.names.get(path)
+
+    def stamp(self, path: str) -> Stamp:
+        status = Path(path).stat()
+        member = path.removeprefix(self.root + "/")
+        document = f"{self.document or 'directory:' + self.root}:{member.split('/')[0]}"
+        return Stamp(document, member, f"{status.st_mtime_ns}-{status.st_size}")
+
+
+def _scan(directory: str) -> dict[str, bool]:
+    try:
+        with os.scandir(directory) as entries:
+            return {entry.name: entry.is_dir() for entry in entries}
+    except OSError:
+        return _NOTHING
+
+
+def recorded_owners(root: str) -> dict[str, str]:
+    """Return file -> normalised distribution name, from the RECORD files of an environment's site-packages."""
+    owners: dict[str, str] = {}
+    for name in sorted(_scan(root)):
+        if not name.endswith(".dist-info"):
+            continue
+        project = normalised(name.removesuffix(".dist-info").rpartition("-")[0])
+        try:
+            text = (Path(root) / name / "RECORD").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        for line in text.splitlines():
+            path = line.rsplit(",", 2)[0].strip('"')
+            owners[os.path.normpath(f"{root}/{path}") if path.startswith("..") else f"{root}/{path}"] = project
+    return owners
+
+
+def normalised(name: str) -> str:
+    """Return a project name as PEP 503 normalises it."""
+    return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
+
+
+@dataclass(slots=True)
+class WheelFiles:
+    """Wheels as if they were installed below `root`. `open`: (wheel, installed path) -> content of that member."""
+
+    root: str
+    wheels: tuple[WheelFacts, ...]
+    open: Callable[[WheelFacts, str], bytes]
+    _entries: dict[str, dict[str, bool]] = field(default_factory=dict)
+    _owners: dict[str, WheelFacts] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for wheel in self.wheels:
+            self._install(wheel, (file.path for file in wheel.files))
+
+    def _install(self, wheel: WheelFacts, paths: Iterable[str]) -> None:
+        entries = self._entries
+        top = entries.setdefault(self.root, {})
+        for path in paths:
+            self._owners.setdefault(path, wheel)
+            directory, _, name = path.rpartition("/")
+            place = f"{self.root}/{directory}" if directory else self.root
+            known = entries.get(place)
+            if known is None:
+                known = entries[place] = {}
+                parts = directory.split("/")
+                top[parts[0]] = True
+                for depth in range(1, len(parts)):
+                    entries.setdefault(f"{self.root}/{'/'.join(parts[:depth])}", {})[parts[depth]] = True
+            known[name] = False
+
+    def entries(self, directory: str) -> Mapping[str, bool]:
+        return self._entries.get(directory, _NOTHING)
+
+    def _wheel(self, path: str) -> tuple[WheelFacts, str]:
+        member = path.removeprefix(self.root + "/")
+        wheel = self._owners.get(member)
+        if wheel is None:
+            raise SourceError(f"{path}: in none of the wheels; name the wheel that installs it")
+        return wheel, member
+
+    def read(self, path: str) -> bytes:
+        wheel, member = self._wheel(path)
+        try:
+            return self.open(wheel, member)
+        except (AbiclashError, OSError) as error:
+            raise SourceError(f"{wheel.filename}!{member}: {error}") from error
+
+    def owner(self, path: str) -> str | None:
+        wheel = self._owners.get(path.removeprefix(self.root + "/"))
+        return wheel.name if wheel else None
+
+    def stamp(self, path: str) -> Stamp:
+        wheel, member = self._wheel(path)
+        return Stamp(wheel.sha256, member)

@@ -1,0 +1,314 @@
+"""Python's import, played on digests: which modules are executed, in which order, and what they load."""
+
+from __future__ import annotations
+
+import builtins
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abiclash.errors import NotAnalysed
+from abiclash.imports.execute import Executor
+from abiclash.imports.natives import BUILTINS, native_modules
+from abiclash.imports.values import (
+    LIKELY,
+    MISSING,
+    POSSIBLE,
+    UNKNOWN,
+    Frame,
+    Function,
+    Instance,
+    Module,
+    Raised,
+    Thing,
+    Value,
+)
+
+from abiclash.imports.world import Found
+
+if TYPE_CHECKING:
+    from abiclash.imports.world import ImportWorld
+
+RTLD_NOW = 2
+
+
+@dataclass(slots=True)
+class Entry:
+    """One load as it is found; `plan` makes a `Load` of it. sequence: when it happens."""
+
+    path: str
+    flags: int
+    kind: str
+    file: str
+    line: int
+    text: str
+    doubt: int
+    module: str | None
+    sequence: int
+
+
+class Machine(Executor):
+    """The state of one simulated interpreter."""
+
+    def __init__(self, world: ImportWorld) -> None:
+        super().__init__()
+        self.world = world
+        self.modules: dict[str, Value] = {}
+        self.flags = RTLD_NOW
+        self.base = 0  # doubt of the module that is being executed
+        self.current: Module | None = None
+        self.entries: list[Entry] = []
+        self.not_analysed: dict[str, NotAnalysed] = {}
+        self.natives = native_modules(world.python, world)
+        self.path = list(world.path)
+        self.natives["sys"]["path"] = self.path
+        self.idle = Frame(Module("", Found("", "builtin", ""), 0), {}, "")
+        self._sequence = 0
+        self._loaded: dict[str, int] = {}
+
+    # Names and attributes of modules
+
+    def name(self, name: str, frame: Frame) -> Value:
+        place: Frame | None = frame
+        while place is not None:
+            if name in place.vars and name not in place.globals:
+                return place.vars[name]
+            place = place.outer
+        value = frame.module.vars.get(name, MISSING)
+        if value is not MISSING:
+            return value
+        native = BUILTINS.get(name)
+        if native is not None:
+            return native
+        builtin = getattr(builtins, name, None)
+        return builtin if isinstance(builtin, type) and issubclass(builtin, BaseException) else UNKNOWN
+
+    def has_name(self, name: str, frame: Frame) -> bool:
+        known = any(name in place for place in (frame.vars, frame.module.vars))
+        return known or frame.outer is not None or hasattr(builtins, name)
+
+    def is_library(self, function: Function) -> bool:
+        path = function.module.found.path
+        stdlib = self.world.python.stdlib
+        return stdlib is not None and path.startswith(stdlib + "/") and "-packages/" not in path
+
+    def module_attribute(self, module: Module, name: str) -> Value:
+        natives = self.natives.get(module.name)
+        if natives is not None and name in natives:
+            return natives[name]
+        value = module.vars.get(name, MISSING)
+        if value is MISSING and name == "__dict__":
+            return module.vars
+        if value is MISSING and module.found.kind in ("extension", "builtin", "stdlib"):
+            return UNKNOWN
+        return value
+
+    # The import system
+
+    def load_module(self, name: str, frame: Frame | None) -> Value:
+        """Import `name` with its parents and return sys.modules[name]. Raises Raised where it cannot be found."""
+        known = self.modules.get(name, MISSING)
+        if known is not MISSING:
+            if known is None:
+                raise Raised("ModuleNotFoundError", f"import of {name} halted; None in sys.modules")
+            self._reached(known)
+            return known
+        parent, _, tail = name.rpartition(".")
+        holder: Value = None
+        search = None
+        if parent:
+            holder = self.load_module(parent, frame)
+            if name in self.modules:
+                return self.modules[name]
+            search = self._search(holder)
+            if search is None:
+                raise Raised("ModuleNotFoundError", f"No module named '{name}'; '{parent}' is not a package")
+        found = self.find(name, search)
+        if found is None:
+            raise Raised("ModuleNotFoundError", f"No module named '{name}'")
+        self.execute_found(found, frame)
+        value = self.modules.get(name, UNKNOWN)
+        if isinstance(holder, Module):
+            holder.vars[tail] = value
+        elif isinstance(holder, Instance):
+            holder.vars.setdefault(tail, value)
+        return value
+
+    def find(self, name: str, search: tuple[str, ...] | None) -> Found | None:
+        """Search for a module, on sys.path as the program has changed it where `search` is None."""
+        if search is None and self.path != self.world.path:
+            builtin = self.world.find(name, None)
+            if builtin is not None and builtin.kind == "builtin":
+                return builtin
+            return self.world.find(name, [place for place in self.path if isinstance(place, str)])
+        return self.world.find(name, search)
+
+    def _search(self, holder: Value) -> tuple[str, ...] | None:
+        if isinstance(holder, Module):
+            return holder.search
+        if isinstance(holder, Instance):
+            path = holder.vars.get("__path__")
+            if isinstance(path, list):
+                return tuple(item for item in path if isinstance(item, str))
+        return ()
+
+    def execute_found(self, found: Found, frame: Frame | None) -> Module:
+        """Execute a module that was found, under its name in sys.modules, as importlib's _load_unlocked does."""
+        module = Module(found.name, found, max(self.base, self.local))
+        package = found.name if found.search is not None else found.name.rpartition(".")[0]
+        module.vars.update({"__name__": found.name, "__package__": package, "__doc__": UNKNOWN, "__spec__": UNKNOWN})
+        module.vars["__spec__"] = Thing("spec", found.name, {"name": found.name, "origin": found.path, "parent": package})
+        if found.path and found.kind != "namespace":
+            module.vars["__file__"] = found.path
+        if found.search is not None:
+            module.vars["__path__"] = list(found.search)
+        self.modules[found.name] = module
+        try:
+            self.execute_module(module, frame)
+        except Raised:
+            self.modules.pop(found.name, None)
+            raise
+        return module
+
+    def execute_module(self, module: Module, frame: Frame | None) -> None:
+        """Execute a module's body with its own doubt; its extension module is loaded first where it is one."""
+        outer = self.base, self.local, self.current
+        self._edge(module)
+        self.base, self.local, self.current = max(self.base, self.local), 0, module
+        try:
+            if module.found.kind == "extension":
+                self.base, self.local, self.current = outer
+                self._load_extension(module, frame)
+                self.base, self.local, self.current = max(self.base, self.local), 0, module
+                self.imports_from_c(module)
+            elif module.found.kind == "stdlib":
+                self._profile_imports(module)
+            elif module.found.kind in ("package", "module"):
+                self._execute_source(module)
+        finally:
+            self.base, self.local, self.current = outer
+            module.done = True
+
+    def _execute_source(self, module: Module) -> None:
+        path = module.found.path
+        source = module.source = self.world.source(path)
+        if source.error is not None:
+            self.not_analysed[path] = NotAnalysed(path, source.error)
+            module.open = True
+            return
+        try:
+            self.block(source.body, Frame(module, module.vars, path))
+        except RecursionError:
+            self.not_analysed[path] = NotAnalysed(path, "its imports nest too deeply to be followed")
+            module.open = True
+
+    def _profile_imports(self, module: Module) -> None:
+        frame = Frame(module, module.vars, module.name)
+        for name in self.world.python.stdlib_imports(module.name) or ():
+            try:
+                self.load_module(name, frame)
+            except Raised:
+                continue
+
+    def imports_from_c(self, module: Module) -> None:
+        """Import what an extension module names among its strings, as far as that is known to be an import."""
+        frame = Frame(module, module.vars, module.found.path)
+        saved = self.local
+        for name, doubt in self.c_imports(module):
+            self.local = max(saved, doubt)
+            try:
+                self.load_module(name, frame)
+            except Raised:
+                continue
+            finally:
+                self.local = saved
+
+    def c_imports(self, module: Module) -> list[tuple[str, int]]:
+        """Return (module name, doubt) of what an extension module imports from C."""
+        package = module.name.partition(".")[0]
+        names = []
+        for name in self.world.strings(module.found.path):
+            if "." in name and name != module.name and self.world.find(name.partition(".")[0], None):
+                names.append((name, LIKELY if name.partition(".")[0] != package else LIKELY))
+        return names
+
+    # sys.modules
+
+    def contains(self, table: Value, item: Value) -> bool | None:
+        if isinstance(table, Thing) and table.kind == "modules" and isinstance(item, str):
+            return item in self.modules or item in self.world.python.builtins
+        if isinstance(table, Thing) and table.kind == "environ":
+            return item in table.vars if isinstance(item, str) else None
+        return None
+
+    def special_subscript(self, base: Value, index: Value) -> Value:
+        if isinstance(base, Thing) and base.kind == "modules":
+            return self.modules.get(index, UNKNOWN) if isinstance(index, str) else UNKNOWN
+        if isinstance(base, Thing) and base.kind == "environ":
+            return base.vars.get(index, UNKNOWN) if isinstance(index, str) else UNKNOWN
+        if isinstance(base, Instance):
+            method = self.lookup(base.cls, "__getitem__")
+            return UNKNOWN if method is MISSING else self.call(method, [base, index], {}, self.idle)
+        return UNKNOWN
+
+    def set_special(self, base: Thing, index: Value, value: Value) -> None:
+        if not isinstance(index, str):
+            return
+        table = self.modules if base.kind == "modules" else base.vars
+        if value is MISSING:
+            table.pop(index, None)
+        else:
+            table[index] = self.force(value)
+
+    # Loads and doubt
+
+    def _edge(self, module: Module) -> None:
+        if self.current is not None:
+            self.current.edges.append((module, self.local))
+
+    def _reached(self, value: Value) -> None:
+        """Note that a module in sys.modules is imported again, maybe with less doubt than before."""
+        if isinstance(value, Module):
+            if self.local < POSSIBLE or value.doubt:
+                self._edge(value)
+            self.promote(value, max(self.base, self.local))
+
+    def promote(self, module: Module, doubt: int) -> None:
+        """Lower a module's doubt, and that of all that its import causes; what was only possible happens now."""
+        if doubt >= module.doubt:
+            return
+        module.doubt = doubt
+        for index, local in module.loads:
+            entry = self.entries[index]
+            new = max(doubt, local)
+            if new < entry.doubt:
+                if entry.doubt == POSSIBLE:
+                    self._sequence += 1
+                    entry.sequence = self._sequence
+                entry.doubt = new
+        for child, local in module.edges:
+            self.promote(child, max(doubt, local))
+
+    def _load_extension(self, module: Module, frame: Frame | None) -> None:
+        self.load(module.found.path, self.flags, frame, f"import {module.name}", module.name)
+        index = self._loaded[module.found.path]
+        module.loads.append((index, 0))
+
+    def load(self, path: str, flags: int, frame: Frame | None, text: str, name: str | None = None) -> None:
+        """Note a dlopen. A second one of the same path counts only where it is surer or brings other flags."""
+        doubt = max(self.base, self.local)
+        index = self._loaded.get(path)
+        if index is not None and not (flags & 0x100 and not self.entries[index].flags & 0x100):
+            entry = self.entries[index]
+            if doubt < entry.doubt:
+                if entry.doubt == POSSIBLE:
+                    self._sequence += 1
+                    entry.sequence = self._sequence
+                entry.doubt = doubt
+        else:
+            self._sequence += 1
+            kind = "string" if frame is not None and frame.module.found.kind == "extension" else "source"
+            place = (frame.path, frame.line) if frame is not None else ("", 0)
+            index = self._loaded[path] = len(self.entries)
+            self.entries.append(Entry(path, flags, kind, *place, text, doubt, name, self._sequence))
+        if self.current is not None:
+            self.current.loads.append((index, self.local))

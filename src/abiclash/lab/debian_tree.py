@@ -1,0 +1,87 @@
+"""Debian packages of any release and architecture, downloaded and unpacked beside the running system."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from abiclash.errors import LabError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ARCHITECTURES = {
+    "x86_64": "amd64",
+    "i686": "i386",
+    "aarch64": "arm64",
+    "armv7l": "armhf",
+    "ppc64le": "ppc64el",
+    "s390x": "s390x",
+    "riscv64": "riscv64",
+}
+"""Debian's name of each machine."""
+
+_MIRROR = "http://deb.debian.org/debian"
+_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+
+
+def download(suite: str, machine: str, packages: list[str], folder: Path) -> Path:
+    """Download packages of a Debian release and return the folder with the .deb files.
+
+    apt gets a state of its own under `folder`, so the machine's apt is not touched. Raises LabError when apt fails.
+    """
+    for part in ("etc/apt", "lists/partial", "archives/partial", "debs"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / "status").touch()
+    sources = [f"deb [signed-by={_KEYS}] {_MIRROR} {suite} main"]
+    if suite != "sid":
+        sources.append(f"deb [signed-by={_KEYS}] {_MIRROR}-security {suite}-security main")
+    (folder / "etc/apt/sources.list").write_text("\n".join(sources) + "\n", encoding="utf-8")
+    architecture = ARCHITECTURES[machine]
+    settings = {
+        "Dir::Etc": f"{folder}/etc/apt",
+        "Dir::State": str(folder),
+        "Dir::State::lists": f"{folder}/lists",
+        "Dir::State::status": f"{folder}/status",
+        "Dir::Cache": str(folder),
+        "APT::Architecture": architecture,
+        "APT::Architectures": architecture,
+        "Acquire::Languages": "none",
+    }
+    options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+    _run(["apt-get", *options, "--quiet", "update"], folder)
+    _run(["apt-get", *options, "--quiet", "download", *packages], folder / "debs")
+    return folder / "debs"
+
+
+def unpack(debs: Path, tree: Path) -> list[str]:
+    """Unpack all .deb files of a folder into one tree with a merged /usr; returns `name version` of each, sorted.
+
+    Raises LabError when one cannot be unpacked.
+    """
+    tree.mkdir(parents=True, exist_ok=True)
+    names = []
+    for package in sorted(debs.glob("*.deb")):
+        _run(["dpkg-deb", "--extract", str(package), str(tree)], debs)
+        shown = _run(["dpkg-deb", "--show", "--showformat=${Package} ${Version}", str(package)], debs)
+        names.append(shown.strip())
+    for name in ("bin", "lib", "lib64", "sbin"):
+        old, merged = tree / name, tree / "usr" / name
+        if old.is_symlink() or not (old.is_dir() or merged.is_dir()):
+            continue
+        if old.is_dir():
+            shutil.copytree(old, merged, symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(old)
+        old.symlink_to(f"usr/{name}")
+    return sorted(names)
+
+
+def _run(command: list[str], folder: Path) -> str:
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    except FileNotFoundError as error:
+        raise LabError(f"{command[0]}: not found; this needs a Debian system") from error
+    except subprocess.CalledProcessError as error:
+        raise LabError(f"{' '.join(command[:1])}: {error.stderr.strip() or error}; check the package names") from error
+    return done.stdout

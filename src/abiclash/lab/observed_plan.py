@@ -1,0 +1,169 @@
+"""The loads that an import really makes, with flags and causes: an observed plan, as the imports room keeps it.
+
+ld.so's log has every load in order, but not its flags; the interpreter's own view (`recorder`) has flags and the
+line that asked, but not what C code opens. Both are taken from one run and joined by path.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import tempfile
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from abiclash.errors import LabError
+from abiclash.imports.observed import ObservedLoad, ObservedPlan
+from abiclash.lab.observe import observe
+from abiclash.lab.run import Limits, interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from abiclash.lab.bindlog import Event
+
+RTLD_NOW, RTLD_GLOBAL = 0x2, 0x100
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One dlopen. path: real path, or the bare name where it was not found. name: as dlopen got it.
+
+    flags: RTLD bits; where C code called dlopen they are RTLD_NOW with RTLD_GLOBAL if it became global. module:
+    dotted name of the extension module. caller: object that called dlopen, '' for a second open. by, file, line: the
+    Python code that asked; '' and 0 for C code. found: the load succeeded. again: the object was loaded before.
+    """
+
+    path: str
+    name: str
+    flags: int
+    module: str | None
+    caller: str
+    by: str
+    file: str
+    line: int
+    found: bool
+    again: bool
+
+
+_Note = tuple[str, int, "str | None", str, str, int]
+
+
+def observe_loads(python: str | Path, code: str, *, limits: Limits | None = None) -> tuple[Seen, ...]:
+    """Run `code` and say what it loads, in order. Raises LabError when it fails: its loads would be incomplete."""
+    with tempfile.TemporaryDirectory(prefix="abiclash-") as folder:
+        notes = Path(folder, "notes")
+        recorder = Path(__file__).with_name("recorder.py")
+        prelude = "\n".join(
+            [
+                "space = {}",
+                f"exec(compile(open({str(recorder)!r}).read(), {str(recorder)!r}, 'exec'), space)",
+                f"space.pop('record')({str(notes)!r})",
+                "del space",
+            ]
+        )
+        # eager binding would refuse what RTLD_LAZY accepts, and bindings do not matter here
+        observation = observe(python, f"{prelude}\n{code}", bind_now=False, limits=limits)
+        run = observation.run
+        if run is None or run.exit or run.timed_out:
+            last = (run.stderr.strip().splitlines() or ["no message"])[-1] if run else ""
+            raise LabError(f"{code}: it ended with {observation.exit} ({last}); a failing import has no whole plan")
+        written = notes.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    return tuple(_joined(observation.events, [ast.literal_eval(line) for line in written]))
+
+
+def observe_plan(
+    python: str | Path, modules: Sequence[str], wheels: Sequence[str], *, limits: Limits | None = None
+) -> ObservedPlan:
+    """The observed plan of importing `modules` in order in the environment of `python`.
+
+    wheels: sha256 of every wheel in it. Loads that failed are left out: they may work on another host, and there
+    they are not known to be made. Raises LabError when an import fails.
+    """
+    program = interpreter(python)
+    site, version = _layout(program)
+    owners = _owners(Path(site))
+    loads = []
+    for seen in observe_loads(program, "\n".join(f"import {name}" for name in modules), limits=limits):
+        if not seen.found:
+            continue
+        below = seen.path.startswith(f"{site}/")
+        path = f"$site/{seen.path.removeprefix(f'{site}/')}" if below else seen.path if "/" in seen.name else seen.name
+        loads.append(ObservedLoad(path, seen.flags, seen.module, owners.get(seen.path)))
+    return ObservedPlan(tuple(sorted(wheels)), version, tuple(modules), tuple(loads), site)
+
+
+def _joined(events: Sequence[Event], notes: Sequence[_Note]) -> Iterator[Seen]:
+    """Match ld.so's loads with the interpreter's, by real path or bare name, first come first served."""
+    waiting: dict[str, deque[_Note]] = defaultdict(deque)
+    for note in notes:
+        waiting[os.path.realpath(note[0]) if "/" in note[0] else note[0]].append(note)
+    public = {event.path for event in events if event.kind == "global"}
+    for opened in _opens(events):
+        queue = waiting[opened.asked] or waiting[opened.path]
+        if queue:
+            name, flags, module, by, file, line = queue.popleft()
+            yield Seen(opened.path, name, flags, module, opened.caller, by, file, line, opened.found, opened.again)
+        elif not opened.again:
+            flags = RTLD_NOW | (RTLD_GLOBAL if opened.path in public else 0)
+            name = opened.asked
+            yield Seen(opened.path, name, flags, None, opened.caller, "", "", 0, opened.found, again=False)
+
+
+@dataclass(slots=True)
+class _Open:
+    asked: str
+    path: str
+    caller: str
+    found: bool
+    again: bool
+
+
+def _opens(events: Sequence[Event]) -> list[_Open]:
+    """Each dlopen, in the order in which they began.
+
+    Each that succeeds ends with an `open` line; calls nest, as initializers may call dlopen. So an `open` answers the
+    latest unanswered `load` of its path, else of a bare name; one that answers none is of an object that was there.
+    """
+    order: list[_Open] = []
+    pending: list[_Open] = []
+    for event in events:
+        if event.kind == "load":
+            pending.append(_Open(event.path, event.path, event.by, found=False, again=False))
+            order.append(pending[-1])
+        elif event.kind == "open":
+            bare = (load for load in reversed(pending) if "/" not in load.asked)
+            answered = next((load for load in reversed(pending) if load.path == event.path), None) or next(bare, None)
+            if answered is None:
+                order.append(_Open(event.path, event.path, "", found=True, again=True))
+                continue
+            answered.path, answered.found = event.path, True
+            del pending[pending.index(answered) :]  # loads inside it that were not answered have failed
+    return order
+
+
+def _layout(program: str) -> tuple[str, tuple[int, int, int]]:
+    """Its site-packages directory, real path, and its version."""
+    code = "import sys, sysconfig; print(sysconfig.get_path('platlib')); print(*sys.version_info[:3])"
+    answer = subprocess.run([program, "-I", "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    lines = answer.stdout.splitlines()
+    if answer.returncode or len(lines) != 2:
+        raise LabError(f"{program}: it does not say where its packages are: {answer.stderr.strip()}")
+    major, minor, micro = map(int, lines[1].split())
+    return os.path.realpath(lines[0]), (major, minor, micro)
+
+
+def _owners(site: Path) -> dict[str, str]:
+    """Installed file -> normalised name of the package whose RECORD lists it."""
+    owners = {}
+    for record in sorted(site.glob("*.dist-info/RECORD")):
+        name = canonicalize_name(record.parent.name.removesuffix(".dist-info").rsplit("-", 1)[0])
+        for line in record.read_text(encoding="utf-8", errors="replace").splitlines():
+            path = line.rsplit(",", 2)[0].strip('"')
+            owners[os.path.normpath(site / path)] = str(name)
+    return owners

@@ -1,0 +1,276 @@
+"""Makes the shipped profiles: hosts from Debian's packages, interpreters from CPython builds.
+
+usage: python -m abiclash.lab.shipped_hosts host SUITE NAME MACHINE FOLDER
+       python -m abiclash.lab.shipped_hosts musl SUITE NAME MACHINE FOLDER
+       python -m abiclash.lab.shipped_hosts interpreter PYTHON FOLDER
+
+FOLDER is for downloads and links; the profiles are written into the package. PYTHON is a CPython of an
+--enable-shared build with its libpythonX.Y.a: the static variant is linked from that and from python.o.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abiclash.errors import AbiclashError, LabError
+from abiclash.lab.debian_tree import download, unpack
+from abiclash.sources.interpreter import Installation, locate, read_interpreter
+from abiclash.sources.live_files import LiveFiles
+from abiclash.sources.loader import read_loader
+from abiclash.sources.profile_build import (
+    COMMON_LIBRARIES,
+    Libraries,
+    ProfileBuilder,
+    collect_libraries,
+    interpreter_objects,
+    stdlib_document,
+)
+from abiclash.sources.profiles import SHIPPED
+from abiclash.sources.stand_in import triplet
+from abiclash.sources.stdlib_imports import StdlibSource
+
+if TYPE_CHECKING:
+    from abiclash.sources.host_profile import Interpreter
+    from abiclash.sources.profile_file import Loaded
+
+_PREFIX = "/usr/local"
+_PACKAGES = (
+    *("libc6", "libstdc++6", "libgcc-s1", "libgomp1", "libatomic1", "zlib1g", "libffi8", "libexpat1"),
+    *("libsqlite3-0", "libbz2-1.0", "liblzma5", "libncursesw6", "libtinfo6", "libuuid1", "libcrypt1", "libnsl2"),
+    *(
+        "libgl1",
+        "libglx0",
+        "libglvnd0",
+        "libx11-6",
+        "libxext6",
+        "libxrender1",
+        "libice6",
+        "libsm6",
+        "libxcb1",
+        "libxau6",
+    ),
+    *("libxdmcp6", "libbsd0", "libmd0", "libpcre2-8-0", "libkeyutils1", "libcom-err2", "libk5crypto3", "libkrb5-3"),
+    *("libgssapi-krb5-2", "libkrb5support0", "libzstd1"),
+)
+_OF_SUITE = {
+    "bookworm": ("3.11", ("libssl3", "libreadline8", "libdb5.3", "libgdbm6", "libglib2.0-0", "libtirpc3")),
+    "trixie": (
+        "3.13",
+        ("libssl3t64", "libreadline8t64", "libdb5.3t64", "libgdbm6t64", "libglib2.0-0t64", "libtirpc3t64"),
+    ),
+}
+_GDBM = {"bookworm": "libgdbm-compat4", "trixie": "libgdbm-compat4t64"}
+_INTERPRETER_LIBRARIES = (
+    *("libssl.so.3", "libcrypto.so.3", "libffi.so.8", "libsqlite3.so.0", "libbz2.so.1.0", "liblzma.so.5"),
+    *("libncursesw.so.6", "libtinfo.so.6", "libpanelw.so.6", "libreadline.so.8", "libdb-5.3.so", "libgdbm.so.6"),
+    *("libgdbm_compat.so.4", "libnsl.so.2", "libtirpc.so.3", "libzstd.so.1"),
+)
+
+
+def make_host(suite: str, name: str, machine: str, folder: Path) -> Path:
+    """Write the profile of a Debian release, with its own Python as the "system" interpreter."""
+    version, special = _OF_SUITE[suite]
+    python = [f"python{version}-minimal", f"libpython{version}-minimal", f"libpython{version}-stdlib"]
+    packages = [*_PACKAGES, *special, _GDBM[suite], *python]
+    tree = folder / "tree"
+    provenance = unpack(download(suite, machine, packages, folder), tree)
+    files = LiveFiles(tree)
+    directory = f"/usr/lib/{triplet(machine, 'glibc')}"
+    libc = files.content(f"{directory}/libc.so.6")
+    interpreter = _rebased(_read(tree / f"usr/bin/python{version}", machine), str(tree), "")
+    interpreter = replace(
+        interpreter,
+        site_packages=f"/usr/local/lib/python{version}/dist-packages",
+        provenance=tuple(line for line in provenance if "python" in line),
+    )
+    own = interpreter_objects(interpreter, files)
+    ld_so = own[interpreter.executable][0].interp or ""
+    loader = read_loader(files.content(files.realpath(ld_so) or ld_so), libc, ld_so)
+    found = collect_libraries(
+        files,
+        sorted(
+            {*COMMON_LIBRARIES, *_INTERPRETER_LIBRARIES, *(name for facts, _ in own.values() for name in facts.needed)}
+        ),
+        lambda soname: [f"{place}/{soname}" for place in loader.system_dirs],
+        [ld_so],
+    )
+    _say_missing(found)
+    builder = ProfileBuilder()
+    builder.set_host(name, machine, loader, found, provenance)
+    _add(builder, interpreter, own, machine, "system", _stdlib(tree / f"usr/lib/python{version}", interpreter))
+    return _write(builder, f"{name}-{machine}")
+
+
+def make_musl(suite: str, name: str, machine: str, folder: Path) -> Path:
+    """Write the profile of a system with musl: its libc alone, in the places where Alpine has it."""
+    tree = folder / "tree"
+    provenance = unpack(download(suite, machine, ["musl"], folder), tree)
+    files = LiveFiles(tree)
+    libc = f"/usr/lib/{triplet(machine, 'musl')}/libc.so"
+    loaded = files.read(libc)
+    if loaded is None:
+        raise LabError(f"{tree}{libc}: not a readable libc; use a Debian release whose musl package has it")
+    loader = read_loader(b"", files.content(libc), libc)
+    own = f"/lib/ld-musl-{machine}.so.1"
+    links = {f"/lib/libc.musl-{machine}.so.1": own, "/usr/lib/libc.so": own}
+    builder = ProfileBuilder()
+    note = "laid out as on Alpine"
+    builder.set_host(name, machine, loader, Libraries({}, links, {own: loaded}, ()), [*provenance, note])
+    return _write(builder, f"{name}-{machine}")
+
+
+def make_interpreter(python: Path, folder: Path) -> Path:
+    """Write the profile of one CPython build, shared and static, as if it were installed in /usr/local."""
+    installed = locate(python)
+    machine = "x86_64"
+    shared = _read(python, machine)
+    if shared.libpython is None:
+        raise LabError(f"{python}: has no shared libpython; name a CPython of an --enable-shared build")
+    source = f"CPython {shared.release}, built from source with --enable-shared"
+    linked = f"libpython and python.o of CPython {shared.release}, linked with -export-dynamic"
+    static = replace(shared, executable=str(_link_static(installed, folder)), libpython=None, provenance=(linked,))
+    builder = ProfileBuilder()
+    files = LiveFiles()
+    prefix = str(installed.base)
+    own = interpreter_objects(shared, files)
+    code = {path: own.pop(path) for path in (shared.executable, shared.libpython)}
+    code[static.executable] = interpreter_objects(replace(static, extensions={}), files)[static.executable]
+    numbers = builder.add_group({_moved(path, prefix): _moved_object(loaded, prefix) for path, loaded in code.items()})
+    extensions = builder.add_group(
+        {_moved(path, prefix): _moved_object(loaded, prefix) for path, loaded in own.items()}
+    )
+    stdlib = _stdlib(Path(shared.stdlib_path), shared)
+    document = f"stdlib-{shared.version}"
+    builder.add_document(document, stdlib)
+    shared = _rebased(replace(shared, provenance=(source,)), prefix, _PREFIX)
+    executable, libpython = shared.executable, shared.libpython or ""
+    variants = {
+        "static": (replace(shared, libpython=None, provenance=(linked,)), {executable: numbers[static.executable]}, {}),
+        "shared": (
+            shared,
+            {executable: numbers[executable], libpython: numbers[libpython]},
+            {Path(libpython).name: libpython},
+        ),
+    }
+    for variant, (interpreter, main, cache) in variants.items():
+        builder.add_interpreter(
+            interpreter,
+            machine=machine,
+            libc="glibc",
+            variant=variant,
+            files={**main, **extensions},
+            cache=cache,
+            stdlib=document,
+        )
+    return _write(builder, f"cpython-{shared.version}-{machine}")
+
+
+def _link_static(installed: Installation, folder: Path) -> Path:
+    """Link the executable of a static build out of an installation's libpython.a and python.o."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = next(installed.base.glob(f"lib/python{installed.version}/config-*"), None)
+    archive = next(config.glob("libpython*.a"), None) if config else None
+    if config is None or archive is None:
+        raise LabError(f"{installed.base}: has no libpython{installed.version}.a; build that CPython from source")
+    makefile = (config / "Makefile").read_text(encoding="utf-8", errors="replace")
+    line = next(line for line in makefile.splitlines() if line.startswith("LIBS="))
+    libraries = [word for word in line.partition("=")[2].split() if word.startswith("-l")]
+    # From 3.12 on the executable is linked from the objects themselves, so all of them are in it.
+    whole = int(installed.version.partition(".")[2]) >= 12
+    objects = ["-Wl,--whole-archive", str(archive), "-Wl,--no-whole-archive"] if whole else [str(archive)]
+    output = folder / f"static-python{installed.version}"
+    command = ["gcc", "-Wl,--as-needed", "-Wl,-export-dynamic", "-o", str(output), str(config / "python.o"), *objects]
+    command += [*libraries, "-lpthread", "-ldl", "-lutil", "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise LabError(f"gcc: {done.stderr.strip()}; the static interpreter could not be linked")
+    return output
+
+
+def _read(python: Path, machine: str) -> Interpreter:
+    return read_interpreter(locate(python), LiveFiles(), (), machine)
+
+
+def _stdlib(folder: Path, interpreter: Interpreter) -> dict[str, list[str]]:
+    known = {*interpreter.builtins, *interpreter.extensions}
+    return stdlib_document(StdlibSource(folder, known.__contains__))
+
+
+def _add(
+    builder: ProfileBuilder,
+    interpreter: Interpreter,
+    own: dict[str, Loaded],
+    machine: str,
+    variant: str,
+    stdlib: dict[str, list[str]],
+) -> None:
+    document = f"stdlib-{interpreter.version}"
+    builder.add_document(document, stdlib)
+    numbers = builder.add_group(own)
+    builder.add_interpreter(
+        interpreter, machine=machine, libc="glibc", variant=variant, files=numbers, cache={}, stdlib=document
+    )
+
+
+def _moved(path: str, prefix: str, new: str = _PREFIX) -> str:
+    return new + path.removeprefix(prefix) if path.startswith(prefix) else path
+
+
+def _moved_object(loaded: Loaded, prefix: str) -> Loaded:
+    """An object whose run path names the new prefix."""
+    facts, names = loaded
+    paths = {name: getattr(facts, name) for name in ("rpath", "runpath")}
+    moved = {name: value and value.replace(prefix, _PREFIX) for name, value in paths.items()}
+    return replace(facts, path=_moved(facts.path, prefix), **moved), names
+
+
+def _rebased(interpreter: Interpreter, prefix: str, new: str) -> Interpreter:
+    """An interpreter whose every path begins with `new` instead of `prefix`."""
+    return replace(
+        interpreter,
+        executable=_moved(interpreter.executable, prefix, new),
+        libpython=interpreter.libpython and _moved(interpreter.libpython, prefix, new),
+        stdlib_path=_moved(interpreter.stdlib_path, prefix, new),
+        site_packages=_moved(interpreter.site_packages, prefix, new),
+        extensions={name: _moved(path, prefix, new) for name, path in interpreter.extensions.items()},
+    )
+
+
+def _say_missing(found: Libraries) -> None:
+    if found.missing:
+        sys.stderr.write(f"not in these packages: {', '.join(found.missing)}\n")
+
+
+def _write(builder: ProfileBuilder, name: str) -> Path:
+    SHIPPED.mkdir(exist_ok=True)
+    path = SHIPPED / f"{name}.profile"
+    builder.write(path)
+    return path
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of the three commands; returns the exit status."""
+    try:
+        match arguments:
+            case ["host", suite, name, machine, folder]:
+                path = make_host(suite, name, machine, Path(folder))
+            case ["musl", suite, name, machine, folder]:
+                path = make_musl(suite, name, machine, Path(folder))
+            case ["interpreter", python, folder]:
+                path = make_interpreter(Path(python), Path(folder))
+            case _:
+                sys.stderr.write(__doc__ or "")
+                return 2
+    except AbiclashError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    sys.stdout.write(f"{path.name}: {path.stat().st_size} bytes\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

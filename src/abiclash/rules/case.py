@@ -1,0 +1,173 @@
+"""What a scan played, as the rules see it: packages, processes, and who owns which file.
+
+Rules get a `Case` and nothing else: facts and bindings are in it, files and the network are not.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from abiclash.facts.model import Place
+from abiclash.linker.lookup import NOT_FOUND
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from abiclash.facts.model import ObjectFacts, WheelFacts
+    from abiclash.imports.load import Load
+    from abiclash.linker.link_map import LinkMap
+    from abiclash.linker.process import LoadEvent, Process
+    from abiclash.linker.world import World
+    from abiclash.rules.model import PackageId
+
+
+class Stage(StrEnum):
+    """How far a run goes: the imports themselves, or also whatever else the packages can load later."""
+
+    IMPORT = "import"
+    USE = "use"
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A planned load and what the linker made of it."""
+
+    load: Load
+    event: LoadEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One simulated process. order: names of the packages imported, in order; one name for a package alone."""
+
+    order: tuple[str, ...]
+    stage: Stage
+    process: Process
+    played: tuple[Played, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CasePackage:
+    """A package that takes part. requested: the user named it; else it came as a dependency.
+
+    wheel: its facts; for an installed package they are those of the installed files.
+    """
+
+    id: PackageId
+    wheel: WheelFacts
+    requested: bool
+
+
+class Host(Protocol):
+    """What rules may know of the host."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def libc_version(self) -> tuple[int, int]: ...
+
+
+class Names(Protocol):
+    """Turns symbol keys into names; only what is shown is ever asked for."""
+
+    def __call__(self, keys: Sequence[int]) -> dict[int, str]: ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that was played.
+
+    alone: one run for each requested package and stage. together: the joint runs, each order at both stages.
+    owners: file id -> package name; files of the host are absent. site_packages: where the wheels lie.
+    """
+
+    world: World
+    host: Host
+    packages: Mapping[str, CasePackage]
+    alone: Mapping[tuple[str, Stage], Run]
+    together: tuple[Run, ...]
+    owners: Mapping[int, str]
+    names: Names
+    site_packages: str
+    _cache: dict[object, object] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def requested(self) -> tuple[str, ...]:
+        """Names of the packages the user asked for."""
+        return tuple(name for name, package in self.packages.items() if package.requested)
+
+    @property
+    def runs(self) -> Iterator[Run]:
+        """Joint runs, or the runs of single packages where only one was asked for; imports before later use."""
+        runs = self.together or tuple(self.alone.values())
+        yield from sorted(runs, key=lambda run: list(Stage).index(run.stage))
+
+    def facts(self, file: int) -> ObjectFacts:
+        """Return the facts of a loaded file."""
+        facts = self.world.facts[file]
+        if facts is None:
+            raise KeyError(self.world.paths[file])
+        return facts
+
+    def owner(self, file: int) -> str | None:
+        """Return the name of the package that installs a file, None for the host's."""
+        return self.owners.get(file)
+
+    def package(self, file: int) -> PackageId | None:
+        """Return the package that installs a file, None for the host's."""
+        name = self.owners.get(file)
+        return self.packages[name].id if name is not None else None
+
+    def path(self, file: int) -> str:
+        """Return a file's path as findings name it: relative to site-packages, absolute on the host."""
+        path = self.world.paths[file]
+        prefix = self.site_packages + "/"
+        return path.removeprefix(prefix)
+
+    def basename(self, file: int) -> str:
+        """Return a file's name for running text."""
+        return posixpath.basename(self.world.paths[file])
+
+    def safe_orders(self, failing: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+        """Return the orders that were played, are not among `failing`, and load everything."""
+        bad = {tuple(order) for order in failing}
+        orders = dict.fromkeys(run.order for run in self.together)
+        broken = {run.order for run in self.together if run.stage is Stage.IMPORT and any(self.new_failures(run))}
+        return [order for order in orders if order not in bad and order not in broken]
+
+    def new_failures(self, run: Run) -> Iterator[Played]:
+        """Yield the loads that fail in a run although they succeed when their package is imported alone."""
+        for played in run.played:
+            if played.event.failure is not None and not self._fails_alone(played, run.stage):
+                yield played
+
+    def _fails_alone(self, played: Played, stage: Stage) -> bool:
+        for (_, at), run in self.alone.items():
+            if at is stage:
+                for other in run.played:
+                    if other.load.path == played.load.path and other.event.failure is not None:
+                        return True
+        return False
+
+
+def defined_writable(facts: ObjectFacts) -> NDArray[np.bool_]:
+    """Return a mask over an object's Symbols: variables that it defines and that can change after relocation."""
+    mask: NDArray[np.bool_] = np.isin(facts.symbols.place, (Place.DATA, Place.BSS, Place.TLS))
+    return mask
+
+
+def captured_references(link: LinkMap) -> NDArray[np.intp]:
+    """Return the rows of an object's References to symbols that it defines itself and that are bound elsewhere."""
+    if link.targets is None:
+        return np.zeros(0, dtype=np.intp)
+    own = link.facts.symbols.shndx[link.facts.references.symbol] != 0
+    rows: NDArray[np.intp] = np.flatnonzero(own & (link.targets != NOT_FOUND) & (link.targets != link.file))
+    return rows

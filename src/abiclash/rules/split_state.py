@@ -1,0 +1,214 @@
+"""One variable with two live copies on the two ends of a call.
+
+## What happens
+
+Package A is imported first and brings a shared library S, such as `libstdc++.so.6`, into the process. A also
+exports its own copy of one of S's variables, so the dynamic linker binds S's *own* references to A's copy. Package
+B comes second and gets S's copy of the same variable. Now B writes one copy and calls into S, and S reads the other.
+
+## Why it breaks
+
+The two ends of a call no longer share their state: S sees a null pointer, a stale lock or an uninitialised object.
+Where a static initialiser of B makes the call, the process dies during `import B`; otherwise at the first use.
+
+## How the loader decides
+
+An object that comes in as a dependency is relocated in the scope of the object that was opened: the global scope,
+then that object's search list. A definition without a version in that list satisfies S's versioned reference
+(`check_match` in glibc's elf/dl-lookup.c). S is relocated once, so it keeps A's copy for good. B is opened later, in
+a scope of its own without A (RTLD_LOCAL), and finds S's definition first.
+
+## Example
+
+The fixture `split_state` builds a runtime with a variable and a function that reads it, a library that exports a
+copy of the variable and needs the runtime, and a second library that sets the variable and calls the function.
+
+## Fix on each side
+
+The package with the copy should not export it: link with a version script or `-Wl,--exclude-libs,ALL`, or link the
+runtime dynamically. Users can import the other package first, so that the runtime binds to itself.
+
+## Incidents
+
+tensorflow 1.13.1 and pyarrow 0.13.0 (apache/arrow issue 4472): `std::__once_call` and `std::__once_callable`.
+
+## Limits
+
+Only variables that the dynamic symbol table names are seen. That B's call reaches the code that reads the
+variable is inferred from B calling into S at all.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.rules.case import Stage, captured_references, defined_writable
+from abiclash.rules.model import Advice, Audience, Confidence, Severity
+from abiclash.rules.registry import Mechanism, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from abiclash.linker.link_map import LinkMap
+    from abiclash.rules.case import Case, Run
+    from abiclash.rules.model import Finding
+
+RULE = Rule(
+    id="split-state",
+    title="One variable has two live copies on the two ends of a call",
+    severity=Severity.ERROR,
+    confidence=Confidence.CERTAIN,
+    audience=Audience.USER,
+    mechanism=Mechanism.SCOPE,
+    since="0.1",
+    references=("https://github.com/apache/arrow/issues/4472",),
+)
+
+
+STT_FUNC, STT_GNU_IFUNC = 2, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Variables (keys) of `runtime` that it takes from `provider` itself, while `victim` uses the runtime's own.
+
+    All three are file ids. at_import: an initialiser of the victim reaches one of the variables or a call.
+    """
+
+    runtime: int
+    provider: int
+    victim: int
+    keys: tuple[int, ...]
+    at_import: bool
+
+
+def check(case: Case) -> Iterable[Finding]:
+    """Group what was seen in every run by (library, provider): one cause, one finding."""
+    seen: dict[tuple[int, int], list[tuple[Run, Split]]] = defaultdict(list)
+    for run in case.runs:
+        for split in splits(case, run):
+            seen[split.runtime, split.provider].append((run, split))
+    for (runtime, provider), found in sorted(seen.items()):
+        yield _finding(case, runtime, provider, found)
+
+
+def splits(case: Case, run: Run) -> Iterator[Split]:
+    """Find splits in one process: captured variables of S that another package still takes from S."""
+    maps = run.process.maps
+    for runtime in list(maps.values()):
+        rows = captured_references(runtime)
+        rows = rows[defined_writable(runtime.facts)[runtime.facts.references.symbol[rows]]]
+        if not len(rows) or runtime.targets is None:
+            continue
+        keys = runtime.facts.symbols.key[runtime.facts.references.symbol[rows]]
+        for provider in np.unique(runtime.targets[rows]).tolist():
+            if provider in maps:
+                yield from _victims(case, run, runtime, provider, np.unique(keys[runtime.targets[rows] == provider]))
+
+
+def _victims(case: Case, run: Run, runtime: LinkMap, provider: int, keys: NDArray[np.uint64]) -> Iterator[Split]:
+    for victim in run.process.maps.values():
+        if victim.targets is None or victim.file == runtime.file or case.owner(victim.file) == case.owner(provider):
+            continue
+        into = np.flatnonzero(victim.targets == runtime.file)
+        used = victim.facts.symbols.key[victim.facts.references.symbol[into]]
+        shared = np.intersect1d(used, keys)
+        if len(shared) and victim.target_rows is not None:
+            kinds = runtime.facts.symbols.info[victim.target_rows[into]] & 15
+            if not np.isin(kinds, (STT_FUNC, STT_GNU_IFUNC)).any():
+                continue  # no call joins the two
+            early = victim.facts.init.references
+            reached = victim.facts.symbols.key[victim.facts.references.symbol[early]]
+            yield Split(
+                runtime.file, provider, victim.file, tuple(shared.tolist()), bool(np.isin(shared, reached).any())
+            )
+
+
+def _finding(case: Case, runtime: int, provider: int, found: list[tuple[Run, Split]]) -> Finding:
+    run, split = next(((r, s) for r, s in found if s.at_import), found[0])
+    failing = list(dict.fromkeys(r.order for r, _ in found))
+    safe = case.safe_orders(failing)
+    keys = sorted({key for _, s in found for key in s.keys})
+    names = case.names(keys)
+    variables = sorted(names[key] for key in keys)
+    victims = sorted({s.victim for _, s in found})
+    owner, victim_package = case.package(provider), case.package(split.victim)
+    packages = [p for f in (provider, *victims) if (p := case.package(f)) is not None]
+    call = _nearest_call(case, run, split, variables)
+    at_import = split.at_import and run.stage is Stage.IMPORT
+    first = owner.name if owner else "the host"
+    second = victim_package.name if victim_package else "another library"
+    lib, source, user = case.basename(runtime), case.basename(provider), case.basename(split.victim)
+    when = f"while `import {second}` runs" if at_import else f"when {second} makes that call"
+    return RULE.finding(
+        packages=packages,
+        confidence=Confidence.CERTAIN if at_import else Confidence.LIKELY,
+        summary=f"{first} and {second} see two different copies of {len(variables)} variable(s) of {lib}; "
+        + (f"importing {first} before {second} crashes." if at_import else "the process can crash in use."),
+        explanation=(
+            f"{source} (in {first}) contains its own copy of a part of {lib} and exports it. When {first} is imported "
+            f"first, the dynamic linker loads {lib} on its behalf and makes {lib} itself use {first}'s copy of these "
+            f"variables.\n\n{second} comes later: {user} uses the copy inside {lib}. It stores a value there and then "
+            f"calls {call or 'into ' + lib}; {lib} looks into the other copy, which was never set. "
+            f"The process dies {when}."
+        ),
+        advice=_advice(first, second, source, lib, safe),
+        key=variables,
+        failing_order=run.order,
+        safe_order=safe[0] if safe else None,
+        objects=[case.path(f) for f in (provider, runtime, *victims)],
+        symbols=variables,
+        evidence={
+            "stage": run.stage.value,
+            "call": call,
+            "initializer": at_import,
+            "bindings": [{"symbol": name, "from": case.path(runtime), "to": case.path(provider)} for name in variables]
+            + [{"symbol": name, "from": case.path(split.victim), "to": case.path(runtime)} for name in variables],
+            "failing_orders": [list(order) for order in failing],
+        },
+    )
+
+
+def _advice(first: str, second: str, source: str, lib: str, safe: list[tuple[str, ...]]) -> list[Advice]:
+    advice = []
+    if safe:
+        advice.append(Advice("user", f"Import {' before '.join(safe[0])}: in that order nothing splits.", checked=True))
+    else:
+        advice.append(Advice("user", f"Load {lib} before either package: `import ctypes; ctypes.CDLL({lib!r})`."))
+    advice.append(
+        Advice(
+            f"maintainer of {first}",
+            f"Do not export {lib}'s symbols from {source}: link it with -Wl,--exclude-libs,ALL or a version script, "
+            f"or link {lib} dynamically.",
+        )
+    )
+    cure = f"A release of {first} that no longer exports them removes the conflict with {second}."
+    advice.append(Advice("user", cure))
+    return advice
+
+
+def _nearest_call(case: Case, run: Run, split: Split, variables: list[str]) -> str | None:
+    """Name the function of the library that the victim uses and whose name is closest to a variable's.
+
+    Which functions read the variable is not in the dynamic symbol table; names of one family share a stem.
+    """
+    victim, library = run.process.maps[split.victim], run.process.maps[split.runtime]
+    if victim.targets is None or victim.target_rows is None:
+        return None
+    into = np.flatnonzero(victim.targets == split.runtime)
+    functions = np.isin(library.facts.symbols.info[victim.target_rows[into]] & 15, (STT_FUNC, STT_GNU_IFUNC))
+    rows = victim.target_rows[into[functions]]
+    names = case.names(library.facts.symbols.key[rows].tolist()).values()
+
+    def closeness(name: str) -> tuple[int, int, str]:
+        longest = max(SequenceMatcher(None, name, v, autojunk=False).find_longest_match().size for v in variables)
+        return -longest, len(name), name
+
+    return min(names, key=closeness, default=None)

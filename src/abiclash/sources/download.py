@@ -1,0 +1,175 @@
+"""Download one file over an unreliable network: resumed, retried, and only believed when it is what was promised."""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import httpx
+
+from abiclash.errors import SourceError
+from abiclash.sources.redact import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_ATTEMPTS = 5
+_LONGEST_WAIT = 60.0
+_RETRIED = {408, 425, 429, 500, 502, 503, 504}
+_CHUNK = 1 << 18
+_ZIP = b"PK"
+
+
+class _Again(Exception):  # noqa: N818 - a signal inside this module
+    """The attempt failed, another may not. wait: seconds that the server asks for."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+@dataclass
+class Download:
+    """One file on its way.
+
+    part: where the bytes go; bytes that an earlier run left there are kept. sha256, size: what was promised, None
+    where nothing was. advance: told of each new byte once, even when a server starts over.
+    """
+
+    client: httpx.Client
+    url: str
+    filename: str
+    part: Path
+    sha256: str | None
+    size: int | None
+    advance: Callable[[int], object]
+    sleep: Callable[[float], object] = time.sleep
+    _validator: str | None = None
+    _told: int = 0
+    _done: int = 0
+    _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def run(self) -> str:
+        """Fill `part` and return its sha256.
+
+        Raises SourceError, which names the file and the reason; OSError where `part` cannot be written.
+        """
+        if self.sha256 is None:
+            self.part.unlink(missing_ok=True)  # nothing would show that it belongs to another file
+        self._take_up()
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._receive()
+                return self._verified()
+            except _Again as problem:
+                if attempt == _ATTEMPTS:
+                    raise self._error(f"{problem} ({_ATTEMPTS} attempts); try again later") from problem
+                wait = problem.wait if problem.wait is not None else 0.5 * 2 ** (attempt - 1)
+                self.sleep(min(wait, _LONGEST_WAIT))
+        raise AssertionError  # the last attempt returns or raises
+
+    def _take_up(self) -> None:
+        """Hash what an earlier run left."""
+        if self.part.exists():
+            with self.part.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    self._count(chunk)
+
+    def _restart(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self._done, self._digest = 0, hashlib.sha256()
+
+    def _count(self, chunk: bytes) -> None:
+        self._digest.update(chunk)
+        self._done += len(chunk)
+        if self._done > self._told:
+            self.advance(self._done - self._told)
+            self._told = self._done
+
+    def _receive(self) -> None:
+        """Get what is missing of the file."""
+        if self._done and self._done == self.size:
+            return
+        headers = {"Range": f"bytes={self._done}-"} if self._done else {}
+        if self._done and self._validator:
+            headers["If-Range"] = self._validator
+        try:
+            with self.client.stream("GET", self.url, headers=headers) as response:
+                self._accept(response)
+                with self.part.open("ab") as file:
+                    for chunk in response.iter_raw(_CHUNK):
+                        if not self._done and not chunk.startswith(_ZIP):
+                            raise self._error(
+                                f"{_host(self.url)} sends {_nature(chunk, response)}, not a wheel; {_PORTAL}"
+                            )
+                        file.write(chunk)
+                        self._count(chunk)
+        except httpx.TransportError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                reason = f"the certificate of {_host(self.url)} is not trusted; name your certificates in SSL_CERT_FILE"
+                raise self._error(reason) from error
+            raise _Again(f"{_host(self.url)} cannot be reached: {error or type(error).__name__}") from error
+        except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+            raise self._error(f"{redacted(str(error))}; check the index") from error
+
+    def _accept(self, response: httpx.Response) -> None:
+        """Return when the body continues what is there, or is the whole file; raise for anything else."""
+        status = response.status_code
+        if status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {self._done}-"):
+            return
+        if status in {206, 416}:
+            self._restart()
+            raise _Again("the server sends other parts of the file than asked for", 0)
+        if status in _RETRIED:
+            raise _Again(f"{_host(self.url)} answers {status}", _retry_after(response.headers.get("Retry-After")))
+        if status in {401, 403, 407}:
+            raise self._error(
+                f"{_host(self.url)} refuses access ({status}); give credentials in the index URL or in ~/.netrc"
+            )
+        if status != 200:
+            raise self._error(f"{_host(self.url)} answers {status}; resolve anew with --refresh, or check the index")
+        self._restart()
+        etag = response.headers.get("ETag", "")
+        self._validator = etag if etag and not etag.startswith("W/") else response.headers.get("Last-Modified")
+
+    def _verified(self) -> str:
+        digest, size = self._digest.hexdigest(), self._done
+        if self.sha256 in {None, digest} and self.size in {None, size} and size:
+            return digest
+        self._restart()
+        if self.size not in {None, size}:
+            raise _Again(f"{size} bytes came instead of {self.size}", 0)
+        if not size:
+            raise _Again("the server sends nothing", 0)
+        raise _Again(f"its sha256 is {digest}, but {self.sha256} was promised: it is damaged or was replaced", 0)
+
+    def _error(self, reason: str) -> SourceError:
+        return SourceError(f"{self.filename}: {reason}")
+
+
+_PORTAL = "check the index, and whether the network wants a login"
+
+
+def _nature(chunk: bytes, response: httpx.Response) -> str:
+    html = chunk[:200].lstrip().lower().startswith((b"<!doctype", b"<html"))
+    return "a web page" if html or "html" in response.headers.get("Content-Type", "") else "something else"
+
+
+def _retry_after(value: str | None) -> float | None:
+    """Return seconds of a Retry-After header (RFC 9110, section 10.2.3: a number or a date)."""
+    if not value:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _host(url: str) -> str:
+    return httpx.URL(url).host or "the server"

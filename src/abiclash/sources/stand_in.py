@@ -1,0 +1,80 @@
+"""An interpreter's build for one machine in the place of the build for another, of which no facts are at hand.
+
+CPython exports the same names everywhere, so what a build *defines* stands in for another build. What it *uses* does
+not (the C library's symbol versions differ by machine), and is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.facts.model import References
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from abiclash.facts.model import ObjectFacts
+
+_ELF = {
+    "x86_64": (62, 64, True),
+    "i686": (3, 32, True),
+    "aarch64": (183, 64, True),
+    "armv7l": (40, 32, True),
+    "ppc64le": (21, 64, True),
+    "s390x": (22, 64, False),
+    "riscv64": (243, 64, True),
+}
+"""e_machine, bits and byte order (little) by machine."""
+
+_TRIPLETS = {
+    "x86_64": "x86_64-linux-{}",
+    "i686": "i386-linux-{}",
+    "aarch64": "aarch64-linux-{}",
+    "armv7l": "arm-linux-{}eabihf",
+    "ppc64le": "powerpc64le-linux-{}",
+    "s390x": "s390x-linux-{}",
+    "riscv64": "riscv64-linux-{}",
+}
+
+
+def triplet(machine: str, libc: str) -> str:
+    """Return the name that CPython (and Debian, for glibc) gives to a platform: x86_64-linux-gnu."""
+    return _TRIPLETS[machine].format("gnu" if libc == "glibc" else "musl")
+
+
+def renamed(machine: str, libc: str, other_machine: str, other_libc: str) -> Callable[[str], str]:
+    """Return a function that puts another platform's triplet into paths and suffixes."""
+    old, new = triplet(machine, libc), triplet(other_machine, other_libc)
+    return lambda text: text.replace(old, new)
+
+
+def definitions_only(machine: str, libc: str, rename: Callable[[str], str]) -> Callable[[ObjectFacts], ObjectFacts]:
+    """Return a function that turns an object's facts into those of its definitions, for another platform.
+
+    Of the libraries it needs libpython stays, and the C library: on glibc with every library that has the same name
+    on all machines, on musl as its one file.
+    """
+    none = References(np.empty(0, np.uint32), np.empty(0, np.uint8), np.empty(0, np.uint32))
+    number, bits, little = _ELF[machine]
+
+    def change(facts: ObjectFacts) -> ObjectFacts:
+        kept = [name for name in facts.needed if not name.startswith("ld-")]
+        if libc == "musl":
+            kept = [name for name in kept if name.startswith("libpython")] + [f"libc.musl-{machine}.so.1"]
+        return replace(
+            facts,
+            path=rename(facts.path),
+            bits=bits,
+            little=little,
+            machine=number,
+            needed=tuple(kept),
+            needs=(),
+            interp=None,
+            references=none,
+            init=replace(facts.init, references=np.empty(0, np.uint32)),
+        )
+
+    return change

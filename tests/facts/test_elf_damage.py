@@ -1,0 +1,142 @@
+"""Damaged files: an ElfError with its place and reason, never anything else, never a hang, never much memory."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import struct
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from abiclash.errors import ElfError
+from abiclash.facts.elf import read_object
+from abiclash.facts.layout import HEAD, wanted
+from abiclash.facts.ranges import Ranges
+from abiclash.facts.reference import read_reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.facts.elf_files import ElfFixtures
+
+pytestmark = pytest.mark.compiler
+
+BASES = ("versions", "versions-user", "tls-initial-exec", "sysv-hash", "32-bit", "notes")
+WORDS = st.sampled_from(
+    [0, 1, 2, 7, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 0xFFFFFFF0, 1 << 63, (1 << 64) - 1]
+)
+
+
+def _survives(reader: Callable[[bytes], object], raw: bytes) -> None:
+    """Pass when the reader returns, or raises the one error it may raise."""
+    with contextlib.suppress(ElfError):
+        reader(raw)
+
+
+def _fast(raw: bytes) -> object:
+    return read_object(Ranges.whole(raw), "damaged")
+
+
+@functools.cache
+def _interesting(raw: bytes) -> list[int]:
+    """Return offsets where damage hurts: the headers, the dynamic section and the tables it points to."""
+    spots = list(range(4, 64 + 56 * raw[56]))
+    for at in range(64, 64 + 56 * raw[56], 56):
+        kind, _, offset, _, _, size = struct.unpack_from("<IIQQQQ", raw, at)
+        if kind == 2:
+            spots += range(offset, min(offset + size, len(raw)))
+    return spots + list(range(0x200, min(0x900, len(raw))))
+
+
+@settings(max_examples=300, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), base=st.sampled_from(BASES))
+def test_changed_bytes(elf_fixtures: ElfFixtures, data: st.DataObject, base: str) -> None:
+    raw = bytearray(elf_fixtures.build(base).read_bytes())
+    spots = _interesting(bytes(raw)) if raw[4] == 2 else range(4, min(0x900, len(raw)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.sampled_from(spots))
+        raw[at] = data.draw(st.integers(0, 255))
+    _survives(_fast, bytes(raw))
+    _survives(lambda changed: read_reference(changed, "damaged"), bytes(raw))
+
+
+@settings(max_examples=300, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), base=st.sampled_from(BASES), value=WORDS, width=st.sampled_from([2, 4, 8]))
+def test_hostile_words(elf_fixtures: ElfFixtures, data: st.DataObject, base: str, value: int, width: int) -> None:
+    raw = bytearray(elf_fixtures.build(base).read_bytes())
+    spots = _interesting(bytes(raw)) if raw[4] == 2 else range(4, min(0x900, len(raw)))
+    at = data.draw(st.sampled_from(spots)) & -width
+    raw[at : at + width] = (value & ((1 << 8 * width) - 1)).to_bytes(width, "little")
+    _survives(_fast, bytes(raw))
+    _survives(lambda changed: read_reference(changed, "damaged"), bytes(raw))
+
+
+@settings(max_examples=60, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), base=st.sampled_from(BASES))
+def test_cut_files(elf_fixtures: ElfFixtures, data: st.DataObject, base: str) -> None:
+    raw = elf_fixtures.build(base).read_bytes()
+    cut = raw[: data.draw(st.integers(0, len(raw) - 1))]
+    _survives(_fast, cut)
+    _survives(lambda changed: read_reference(changed, "damaged"), cut)
+    _survives(lambda head: wanted(head[:HEAD], len(head)), cut)
+
+
+@given(st.binary(max_size=200))
+def test_noise_behind_the_magic(noise: bytes) -> None:
+    _survives(_fast, b"\x7fELF" + noise)
+    _survives(lambda raw: wanted(raw, len(raw)), b"\x7fELF" + noise)
+
+
+def test_hostile_counts_take_no_memory(elf_fixtures: ElfFixtures) -> None:
+    """Every size in .dynamic claims 4 GiB: the error comes before anything is allocated for it."""
+    raw = bytearray(elf_fixtures.build("versions").read_bytes())
+    offset, size = next(
+        (offset, size)
+        for kind, _, offset, _, _, size, _, _ in struct.iter_unpack("<IIQQQQQQ", raw[64 : 64 + 56 * raw[56]])
+        if kind == 2
+    )
+    for at in range(offset, offset + size, 16):
+        tag = struct.unpack_from("<Q", raw, at)[0]
+        if tag in (2, 8, 10, 27):
+            struct.pack_into("<Q", raw, at + 8, 1 << 32)
+    tracemalloc.start()
+    with pytest.raises(ElfError, match="leaves its segment"):
+        _fast(bytes(raw))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 << 20
+
+
+def test_ring_of_hash_links_ends(elf_fixtures: ElfFixtures) -> None:
+    raw = bytearray(elf_fixtures.build("sysv-hash").read_bytes())
+    facts = read_object(Ranges.whole(bytes(raw)), "ring")[0]
+    count = int(facts.symbols.index.max()) + 1
+    at = _sysv_hash_offset(raw)
+    nbuckets, nchain = struct.unpack_from("<II", raw, at)
+    assert nchain == count
+    for link in range(1, nchain):
+        struct.pack_into("<I", raw, at + 8 + 4 * (nbuckets + link), link % (nchain - 1) + 1)
+    ring = read_object(Ranges.whole(bytes(raw)), "ring")[0]
+    assert ring.symbols.hashed.all()
+
+
+def _sysv_hash_offset(raw: bytearray) -> int:
+    """Return the address of DT_HASH, which lies in the first segment of a small library."""
+    for kind, _, offset, _, _, size, _, _ in struct.iter_unpack("<IIQQQQQQ", raw[64 : 64 + 56 * raw[56]]):
+        if kind == 2:
+            tags = dict(struct.iter_unpack("<QQ", raw[offset : offset + size]))
+            return int(tags[4])
+    pytest.fail("the fixture has no dynamic section")
+
+
+def test_overlapping_version_records_end(elf_fixtures: ElfFixtures) -> None:
+    """A version record that names itself as the next one is damage, not a loop."""
+    raw = bytearray(elf_fixtures.build("versions").read_bytes())
+    base = raw.index(struct.pack("<HHHH", 1, 1, 1, 1))
+    struct.pack_into("<I", raw, base + 16, 0xFFFFFFFF)
+    with pytest.raises(ElfError, match=r"no loaded segment|leaves its segment"):
+        _fast(bytes(raw))
