@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from abiclash import __version__
+from abiclash.linker.lookup import NOT_FOUND
+from abiclash.linker.tables import Q_WEAK
+from abiclash.planner import ImportPlanner
+from abiclash.rules.case import Stage
+from abiclash.rules.model import Coverage, Host, Outcome, ScannedPackage, ScanResult, Severity, Verdict, by_weight
+from abiclash.rules.registry import rules
+from abiclash.setting import set_up
+from abiclash.simulate import Player, simulate
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from abiclash.facts.model import WheelFacts
+    from abiclash.progress import Progress
+    from abiclash.rules.case import Case, CasePackage, Run
+    from abiclash.rules.model import Finding
+    from abiclash.setting import Setting
+    from abiclash.sources.host_profile import HostProfile
+    from abiclash.sources.resolution import Resolution
+    from abiclash.sources.target import Target
+    from abiclash.sources.wheelset import WheelSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,3 +55,136 @@ class ScanRequest:
     cache: Path | None = None
     offline: bool = False
     refresh: bool = False
+
+
+def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
+    """Resolve, read, play and judge. Nothing is installed, unpacked or executed.
+
+    Raises AbiclashError where nothing can be said at all; whatever else goes wrong is in `not_analysed`.
+    """
+    setting, wheels, planner = prepare(request, progress)
+    player = Player(setting.world, setting.host, planner)
+    case = simulate(player, setting.packages, setting.owners, setting.names, every=request.all_orders)
+    findings = tuple(sorted((f for rule in rules() for f in rule.check(case)), key=by_weight))
+    unread = {*wheels.not_analysed, *(item for wheel in setting.packages.values() for item in wheel.wheel.not_analysed)}
+    unread.update(item for plan in planner.plans.values() for item in plan.not_analysed)
+    unread.update(setting.host.not_analysed)
+    return ScanResult(
+        version=__version__,
+        targets=tuple(request.targets) + tuple(str(path) for path in request.requirements),
+        packages=tuple(_package(package.wheel) for package in setting.packages.values()),
+        host=_host(setting.host),
+        orders=tuple(_verdicts(case, findings)),
+        findings=findings,
+        not_analysed=tuple(sorted(unread)),
+        coverage=_total(case, setting.packages.values()),
+    )
+
+
+def prepare(request: ScanRequest, progress: Progress | None = None) -> tuple[Setting, WheelSet, ImportPlanner]:
+    """Do everything up to the playing: resolve, fetch, index, choose the host and lay the wheels out on it."""
+    from abiclash.facts.store import Store  # noqa: PLC0415 - start-up
+    from abiclash.sources.fetch import Fetcher  # noqa: PLC0415 - start-up
+    from abiclash.sources.resolve import Options, resolve  # noqa: PLC0415 - start-up
+    from abiclash.sources.wheelset import gather  # noqa: PLC0415 - start-up
+
+    store = Store(request.cache)
+    targets = _targets(request)
+    options = Options(store.root, offline=request.offline, refresh=request.refresh)
+    resolution = resolve(targets, request.python, request.platform, options)
+    host = choose_host(request, resolution)
+    wheels = gather(resolution, store, progress=progress, offline=request.offline)
+    order = _import_order(targets, wheels)
+    setting = set_up(wheels, order, host, store, Fetcher(store.root, offline=request.offline))
+    return setting, wheels, ImportPlanner(setting)
+
+
+def _targets(request: ScanRequest) -> list[Target]:
+    from abiclash.sources.target import EnvironmentTarget, RequirementsTarget, parse_target  # noqa: PLC0415 - start-up
+
+    targets: list[Target] = [parse_target(text) for text in request.targets]
+    targets += [RequirementsTarget(str(path), path) for path in request.requirements]
+    if request.environment is not None:
+        targets.append(EnvironmentTarget(str(request.environment), request.environment))
+    return targets
+
+
+def choose_host(request: ScanRequest, resolution: Resolution) -> HostProfile:
+    """Return the profile to play on: the one asked for, the environment's machine, or the nearest shipped one.
+
+    This machine itself is used where its own interpreter fits; else a shipped host with the wanted interpreter.
+    """
+    from abiclash.sources.live_host import live  # noqa: PLC0415 - start-up
+    from abiclash.sources.platform import Platform, Python  # noqa: PLC0415 - start-up
+    from abiclash.sources.profiles import default_profile, load_profile  # noqa: PLC0415 - start-up
+
+    runtime = resolution.runtime
+    if request.host not in (None, "live"):
+        return load_profile(request.host, runtime.python.short, machine=runtime.platform.machine)
+    if request.environment is not None:
+        return live(request.environment)
+    here = runtime.python.short == Python.running().short
+    fits = request.platform is None or runtime.platform == Platform.running()
+    if request.host == "live" or (here and fits):
+        return live()
+    name = default_profile(runtime.platform.libc, runtime.platform.version)
+    return load_profile(name, runtime.python.short, machine=runtime.platform.machine)
+
+
+def _import_order(targets: Sequence[Target], wheels: WheelSet) -> list[str]:
+    """Return the packages to import, as the user named them; what a file or folder names follows by name."""
+    named = [name for target in targets if (name := getattr(target, "name", None))]
+    known = {wheel.name for wheel in wheels.wheels} | {wheel.name for wheel in wheels.installed}
+    rest = sorted(name for name in wheels.requested if name not in named)
+    if not named and not rest:
+        rest = sorted(wheel.name for wheel in wheels.installed if wheel.objects)
+    return [name for name in dict.fromkeys([*named, *rest]) if name in known]
+
+
+def _verdicts(case: Case, findings: Sequence[Finding]) -> Iterable[Verdict]:
+    orders = dict.fromkeys(run.order for run in case.together) or dict.fromkeys(
+        run.order for run in case.alone.values()
+    )
+    failing = {
+        tuple(order)
+        for finding in findings
+        if finding.severity is Severity.ERROR
+        for order in [finding.failing_order, *finding.evidence.get("failing_orders", ())]  # type: ignore[misc]
+        if order
+    }
+    for order in orders:
+        run = next(r for r in (*case.together, *case.alone.values()) if r.order == order and r.stage is Stage.IMPORT)
+        broken = any(p.load.certainty == "certain" for p in case.new_failures(run))
+        outcome = Outcome.LOAD_FAILURE if broken else Outcome.CONFLICT if order in failing else Outcome.CLEAN
+        yield Verdict(order, outcome, _coverage(run))
+
+
+def _coverage(run: Run) -> Coverage:
+    total = resolved = 0
+    for link in run.process.maps.values():
+        if link.targets is not None:
+            weak = (run.process.world.table(link.file).queries.flags & Q_WEAK) != 0
+            total += len(link.targets)
+            resolved += int(np.count_nonzero((link.targets != NOT_FOUND) | weak))
+    loads = Counter(played.load.cause.kind for played in run.played)
+    count = len(run.process.maps)
+    return Coverage(total, resolved, count, count, dict(sorted(loads.items())))
+
+
+def _total(case: Case, packages: Iterable[CasePackage]) -> Coverage:
+    runs = case.together or tuple(case.alone.values())
+    parts = [_coverage(run) for run in runs if run.stage is Stage.IMPORT]
+    widest = max(parts, key=lambda part: part.references, default=Coverage())
+    wheels = [package.wheel for package in packages]
+    read = sum(len(wheel.objects) for wheel in wheels)
+    unread = sum(1 for wheel in wheels for item in wheel.not_analysed if "!" in item.what)
+    return Coverage(widest.references, widest.resolved, read + unread, read, widest.loads)
+
+
+def _package(wheel: WheelFacts) -> ScannedPackage:
+    return ScannedPackage(wheel.name, wheel.version, wheel.filename, wheel.sha256)
+
+
+def _host(host: HostProfile) -> Host:
+    version = ".".join(map(str, host.libc_version))
+    return Host(host.name, host.machine, host.libc, version, host.interpreter.release)

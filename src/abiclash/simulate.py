@@ -13,7 +13,7 @@ from abiclash.rules.case import Case, Played, Run, Stage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from abiclash.imports.load import Load
+    from abiclash.imports.plan import Load
     from abiclash.linker.world import World
     from abiclash.rules.case import CasePackage, Names
     from abiclash.sources.host_profile import HostProfile

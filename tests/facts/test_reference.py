@@ -62,7 +62,7 @@ def _symbols(path: Path) -> set[tuple[object, ...]]:
     facts, table = read(path)
     columns = facts.symbols
     names = {version.index: version.name for version in facts.versions}
-    rows = set()
+    rows: set[tuple[object, ...]] = set()
     for row in range(len(table)):
         info, versym = int(columns.info[row]), int(columns.versym[row])
         section = int(columns.shndx[row])
@@ -93,7 +93,7 @@ def _readelf(path: Path, option: str) -> str:
 
 def _readelf_symbols(path: Path) -> set[tuple[object, ...]]:
     """Return the non-local rows of `readelf --dyn-syms` that have a name."""
-    rows = set()
+    rows: set[tuple[object, ...]] = set()
     for line in _readelf(path, "--dyn-syms").splitlines():
         fields = line.split()
         if len(fields) < 8 or not fields[0].rstrip(":").isdigit() or fields[4] == "LOCAL":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zipfile
 from collections import Counter
@@ -25,6 +26,8 @@ _LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # APPNOTE.TXT 4.3.7
 _END_RECORD = struct.Struct("<4s4H2IH")  # 4.3.16
 _END64_LOCATOR = struct.Struct("<4sIQI")  # 4.3.15
 _END64_RECORD = struct.Struct("<4sQ2H2I4Q")  # 4.3.14
+_UNFIT = re.compile(r"[\x00-\x1f\\]")
+_OUTSIDE = re.compile(r"^/|^.:|(^|/)\.\.(/|$)")
 _ENCRYPTED = 0x41  # general purpose bits 0 and 6 (strong encryption)
 
 
@@ -212,9 +215,9 @@ def _fault(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
     name = entry.filename
     if len(name) > limits.name:
         return f"its name is longer than the limit of {limits.name} characters"
-    if entry.orig_filename != name or "\\" in name or any(ord(letter) < 32 for letter in name):
+    if entry.orig_filename != name or _UNFIT.search(name):
         return "its name contains a backslash or a control character"
-    if name.startswith("/") or ".." in name.split("/") or name[1:2] == ":":
+    if _OUTSIDE.search(name):
         return "its name points outside of the wheel"
     if S_ISLNK(entry.external_attr >> 16):
         return "it is a symbolic link, which a wheel cannot contain"

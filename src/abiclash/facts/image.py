@@ -43,7 +43,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One section header that has bytes in the file."""
+    """One section header."""
 
     name: str
     type: int
@@ -51,7 +51,6 @@ class Section:
     addr: int
     offset: int
     size: int
-    entsize: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +181,10 @@ class Image:
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
-        """The section headers with their names; empty where they are missing or damaged, as ld.so never needs them."""
+        """The section headers; empty where they are missing or damaged, as ld.so never needs them.
+
+        Their names are empty where the name table was not kept.
+        """
         header = self.header
         count, length = header.shnum, header.shnum * header.section_size
         if not count or count > MAX_SECTIONS or not self.ranges.has(header.shoff, length):
@@ -190,23 +192,12 @@ class Image:
         kinds = _SECTION_WIDTH[header.bits].split()
         dtype = np.dtype([(f, header.order + k) for f, k in zip(_SECTION_FIELDS, kinds, strict=True)])
         rows = self.ranges.read(header.shoff, length).view(dtype).tolist()
-        names = rows[header.shstrndx] if header.shstrndx < count else None
-        if names is None or not self.ranges.has(names[4], names[5]):
-            return ()
-        text = self.ranges.read(names[4], names[5]).tobytes()
+        names = rows[header.shstrndx] if header.shstrndx < count else rows[0]
+        text = self.ranges.read(names[4], names[5]).tobytes() if self.ranges.has(names[4], names[5]) else b""
         return tuple(
-            Section(_name(text, name), kind, flags, addr, offset, size, entsize)
-            for name, kind, flags, addr, offset, size, _link, _info, _align, entsize in rows
+            Section(_name(text, name), kind, flags, addr, offset, size)
+            for name, kind, flags, addr, offset, size, _link, _info, _align, _entsize in rows
         )
-
-    def section_bytes(self, name: str, limit: int) -> bytes:
-        """Return the first `limit` bytes of a section by name; nothing where it is missing or was not kept."""
-        for section in self.sections:
-            if section.name == name:
-                length = min(section.size, limit)
-                if self.ranges.has(section.offset, length):
-                    return self.ranges.read(section.offset, length).tobytes()
-        return b""
 
 
 def _name(text: bytes, start: int) -> str:

@@ -21,7 +21,7 @@ def installed_path(member: str) -> str:
     what leaves site-packages is told as in RECORD, for the usual lib/pythonX.Y/site-packages. The folder of
     headers depends on the installer; include/<distribution> stands for it.
     """
-    match = _DATA.fullmatch(member)
+    match = _DATA.fullmatch(member) if ".data/" in member else None
     if match is None:
         return member
     rest = match["rest"]

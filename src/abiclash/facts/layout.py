@@ -12,7 +12,7 @@ CODE_LIMIT = 48 << 20
 """Executable segments up to this size are kept: initializers are followed through them."""
 
 TAIL = 64 * 1024
-"""Bytes kept behind the last segment (.comment) and before the section headers (.shstrtab)."""
+"""Bytes kept behind each segment (.comment) and around the section headers (.shstrtab)."""
 
 
 def wanted(head: bytes, size: int) -> list[tuple[int, int]]:
@@ -41,11 +41,13 @@ def _needed(segment: Segment) -> bool:
 
 
 def _unloaded(header: Header, segments: tuple[Segment, ...]) -> list[tuple[int, int]]:
-    """Return the ranges outside of the loaded segments: .comment behind them, section headers and their names."""
-    last = max((s.offset + s.filesz for s in segments if s.type == PT_LOAD), default=0)
-    ranges = [(last, TAIL)]
+    """Return the ranges outside of the loaded segments: .comment, the section headers and their names.
+
+    .comment follows the last segment that the linker wrote; patchelf appends further ones at the file's end.
+    """
+    ranges = [(s.offset + s.filesz, TAIL) for s in segments if s.type == PT_LOAD]
     if header.shnum:
         length = header.shnum * header.section_size
         ranges.append((max(header.shoff - TAIL, 0), min(header.shoff, TAIL) + length))
-        ranges.append((header.shoff + length, TAIL))  # lld and patchelf put .shstrtab or strings behind them
+        ranges.append((header.shoff + length, TAIL))
     return ranges

@@ -11,12 +11,14 @@ from abiclash.facts.image import PT_NOTE
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from abiclash.facts.image import Image
+    from abiclash.facts.image import Image, Section
 
 NT_GNU_BUILD_ID = 3
 NT_FDO_DLOPEN = 0x407C0C0A  # systemd's docs/ELF_DLOPEN_METADATA.md
 NOTE_LIMIT = 1 << 20
 COMMENT_LIMIT = 64 * 1024
+NAMELESS_LIMIT = 4096
+SHT_PROGBITS, SHF_MERGE_STRINGS = 1, 0x30
 
 
 def _notes(image: Image) -> Iterator[tuple[bytes, int, bytes]]:
@@ -65,5 +67,15 @@ def _entries(content: bytes) -> list[object]:
 
 def read_producers(image: Image) -> tuple[str, ...]:
     """Return the distinct strings of .comment in file order; nothing for a file without section headers."""
-    raw = image.section_bytes(".comment", COMMENT_LIMIT)
+    section = next((section for section in image.sections if _is_comment(section)), None)
+    if section is None or not image.ranges.has(section.offset, min(section.size, COMMENT_LIMIT)):
+        return ()
+    raw = image.ranges.read(section.offset, min(section.size, COMMENT_LIMIT)).tobytes()
     return tuple(dict.fromkeys(part.decode("utf-8", "replace") for part in raw.split(b"\0") if part))
+
+
+def _is_comment(section: Section) -> bool:
+    """Tell whether a section is .comment; without names by its kind: small, mergeable strings, not loaded."""
+    if section.name:
+        return section.name == ".comment"
+    return section.type == SHT_PROGBITS and section.flags == SHF_MERGE_STRINGS and section.size < NAMELESS_LIMIT

@@ -33,7 +33,7 @@ _FOLDED = {"DT_SYMBOLIC": DF_SYMBOLIC, "DT_TEXTREL": DF_TEXTREL, "DT_BIND_NOW": 
 
 # What pyelftools lets out on damaged files besides its own errors.
 _LEAKS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, TypeError, ValueError)
-_DAMAGE = (ELFError, ConstructError, struct.error, RecursionError, *_LEAKS)
+_DAMAGE = (ELFError, ConstructError, struct.error, RuntimeError, *_LEAKS)
 
 
 def read_reference(raw: bytes, path: str) -> tuple[ObjectFacts, NameTable]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import bz2
 import re
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,30 +23,25 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z", re.ASCII)
 _STREAM = re.compile(rb"x[\x01\x5e\x9c\xda]|BZh[1-9]1AY&SY")
 _TEXT = re.compile(rb"(?:[\x01-\x7f]|[\xc2-\xf4][\x80-\xbf]+){400,}")
 _LANDMARK = b"__main__"
+CYTHON = "cython_runtime"
+CYTHON_RUNTIME = frozenset(("array", "asyncio.coroutines", "copy", "gc", "select", "collections.abc", "inspect"))
+"""Names that Cython's own utility code brings into modules that do not import them."""
 _MAX_TABLE = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class CNames:
-    """Dotted names in an extension module.
+def read_names(data: bytes) -> tuple[str, ...]:
+    """Return the dotted names in a file's bytes, sorted.
 
-    plain: NUL-terminated C strings. table: names of Python code in Cython's string table, where it has one.
-    cython: the module was made by Cython. unpacks: the module that it decompresses its table with ("" for none).
+    `cython_runtime` among them tells a module that Cython made; `zlib.decompress` (or `bz2.decompress`) one that
+    unpacks its string table when it is initialised.
     """
-
-    plain: tuple[str, ...]
-    table: tuple[str, ...]
-    cython: bool
-    unpacks: str
-
-
-def read_names(data: bytes) -> CNames:
-    """Return the names in a file's bytes, sorted."""
-    plain = tuple(sorted({name.decode() for name in _NAME.findall(data)}))
-    if b"__pyx_" not in data and b"cython_runtime" not in data:
-        return CNames(plain, (), cython=False, unpacks="")
-    table, unpacks = string_table(data)
-    return CNames(plain, tuple(sorted({name for name in table if _DOTTED.match(name)})), cython=True, unpacks=unpacks)
+    names = {name.decode() for name in _NAME.findall(data)}
+    if CYTHON in names:
+        table, unpacks = string_table(data)
+        names.update(name for name in table if _DOTTED.match(name))
+        if unpacks:
+            names.add(f"{unpacks}.decompress")
+    return tuple(sorted(names))
 
 
 def string_table(data: bytes) -> tuple[list[str], str]:
@@ -110,7 +104,3 @@ def _starts(sums: NDArray[np.int64], total: int) -> list[tuple[int, int]]:
     first = np.flatnonzero(good)
     return [(int(f), int(ends[f])) for f in first]
 
-
-def read_strings(data: bytes) -> tuple[str, ...]:
-    """Return the distinct NUL-terminated dotted names in a file's bytes, sorted."""
-    return read_names(data).plain

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abiclash.errors import NotAnalysed
+from abiclash.imports.cext import CYTHON, CYTHON_RUNTIME
 from abiclash.imports.execute import Executor
 from abiclash.imports.natives import BUILTINS, native_modules
 from abiclash.imports.values import (
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from abiclash.imports.world import ImportWorld
 
 RTLD_NOW = 2
+_NOT_IMPORTED = frozenset(("sys", "builtins", "__main__", CYTHON))
 
 
 @dataclass(slots=True)
@@ -87,7 +89,10 @@ class Machine(Executor):
         return known or frame.outer is not None or hasattr(builtins, name)
 
     def is_library(self, function: Function) -> bool:
-        path = function.module.found.path
+        return self.in_library(function.module.found.path)
+
+    def in_library(self, path: str) -> bool:
+        """Tell whether a file is the standard library's."""
         stdlib = self.world.python.stdlib
         return stdlib is not None and path.startswith(stdlib + "/") and "-packages/" not in path
 
@@ -224,27 +229,35 @@ class Machine(Executor):
 
     def c_imports(self, module: Module) -> list[tuple[str, int]]:
         """Return (module name, doubt) of what an extension module imports from C."""
-        package = module.name.partition(".")[0]
-        names = []
-        for name in self.world.strings(module.found.path):
-            if "." in name and name != module.name and self.world.find(name.partition(".")[0], None):
-                names.append((name, LIKELY if name.partition(".")[0] != package else LIKELY))
-        return names
+        own = set(module.name.split("."))
+        names = self.world.strings(module.found.path)
+        cython = CYTHON in names
+        kept: list[tuple[str, int]] = []
+        for name in names:
+            if name in own or name in _NOT_IMPORTED or (cython and name in CYTHON_RUNTIME):
+                continue
+            found = self.world.find(name.partition(".")[0], None)
+            if found is None or found.kind == "builtin" or module.name.startswith(name + "."):
+                continue
+            library = self.in_library(found.path)
+            if library and (not cython or self.in_library(module.found.path)):
+                continue
+            kept.append((name, LIKELY))
+        return kept
 
-    # sys.modules
+    # sys.modules and os.environ
 
     def contains(self, table: Value, item: Value) -> bool | None:
-        if isinstance(table, Thing) and table.kind == "modules" and isinstance(item, str):
+        if not isinstance(table, Thing) or not isinstance(item, str):
+            return None
+        if table.kind == "modules":
             return item in self.modules or item in self.world.python.builtins
-        if isinstance(table, Thing) and table.kind == "environ":
-            return item in table.vars if isinstance(item, str) else None
-        return None
+        return item in table.vars if table.kind == "environ" else None
 
     def special_subscript(self, base: Value, index: Value) -> Value:
-        if isinstance(base, Thing) and base.kind == "modules":
-            return self.modules.get(index, UNKNOWN) if isinstance(index, str) else UNKNOWN
-        if isinstance(base, Thing) and base.kind == "environ":
-            return base.vars.get(index, UNKNOWN) if isinstance(index, str) else UNKNOWN
+        if isinstance(base, Thing) and isinstance(index, str):
+            table = self.modules if base.kind == "modules" else base.vars
+            return table.get(index, UNKNOWN)
         if isinstance(base, Instance):
             method = self.lookup(base.cls, "__getitem__")
             return UNKNOWN if method is MISSING else self.call(method, [base, index], {}, self.idle)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from abiclash.errors import NotAnalysed, SourceError
-from abiclash.imports.cext import read_strings
+from abiclash.imports.cext import read_names
 from abiclash.imports.documents import Digests
 from abiclash.imports.files import Files, Stamp
 from abiclash.imports.source import ModuleSource, read_module
@@ -170,7 +170,7 @@ class World:
             stamp = tree.stamp(path)
             kept = self.digests.get(stamp)
             if kept is None:
-                kept = ModuleSource(body=list(read_strings(tree.read(path))))
+                kept = ModuleSource(body=list(read_names(tree.read(path))))
                 self.digests.put(Stamp(stamp.document, stamp.member, stamp.state), kept)
         except (SourceError, OSError):
             return ()

@@ -62,7 +62,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Distinct bindings on each side, of the objects that are loaded at the end.
+    """Distinct bindings on each side, of all objects: also those whose load failed later, or that were closed.
 
     missing: observed, not predicted. extra: predicted, not observed. failures: ld.so's messages of failed loads, as
     observed; failures_agree: they were predicted, word for word and in order.
@@ -98,8 +98,8 @@ def predict(python: str | Path, events: Iterable[Mapping[str, Any]]) -> Predicti
 
 def compare(observation: Observation, prediction: Prediction) -> Comparison:
     """Match bindings by (source file, symbol, version, target file)."""
-    standing = observation.standing()
-    observed = _observed_rows(standing, prediction)
+    seen = tuple(dict.fromkeys(observation.bindings))
+    observed = _observed_rows(seen, prediction)
     predicted = _predicted_rows(prediction)
     rows = np.concatenate([observed, predicted], axis=1)
     order = np.lexsort((rows[1], rows[0]))
@@ -107,10 +107,10 @@ def compare(observation: Observation, prediction: Prediction) -> Comparison:
     alone = np.ones(rows.shape[1], dtype=np.bool_)
     alone[order[pairs]] = alone[order[pairs + 1]] = False
     split = observed.shape[1]
-    missing = tuple(standing[row] for row in np.flatnonzero(alone[:split]).tolist())
+    missing = tuple(seen[row] for row in np.flatnonzero(alone[:split]).tolist())
     extra = _shown(prediction, _bound(observation, prediction, np.flatnonzero(alone[split:])))
     failures = tuple(_failure(event) for event in observation.events if event.kind == "error")
-    return Comparison(len(standing), len(pairs), missing, extra, failures, failures == prediction.failures())
+    return Comparison(len(seen), len(pairs), missing, extra, failures, failures == prediction.failures())
 
 
 def _bound(observation: Observation, prediction: Prediction, rows: NDArray[np.intp]) -> NDArray[np.intp]:

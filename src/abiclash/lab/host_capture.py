@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,7 @@ def capture(output: Path, *, python: Path | None = None, name: str = "", librari
     loader = Loader(host.libc, host.libc_version, host.default_dirs, host.lib)
     provenance = sorted(_packages(found.objects))
     title = name or _system_name()
-    builder.set_host(title, host.machine, loader, found, provenance, hwcaps=host.hwcaps, platform=host.platform)
+    builder.set_host(title, host.machine, loader, found, provenance, processor=astuple(host.processor))
     code = [path for path in (interpreter.executable, interpreter.libpython) if path]
     numbers = builder.add_group({path: own[path] for path in code})
     numbers |= builder.add_group({path: loaded for path, loaded in own.items() if path not in code})

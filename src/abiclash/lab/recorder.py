@@ -32,8 +32,9 @@ def record(path: str) -> None:
             if frame.f_code is exec_dynamic.__code__:
                 module = frame.f_locals["module"]
                 return (module.__name__, str(module.__file__), 0)
-            if "importlib" not in frame.f_code.co_filename:
-                return (str(frame.f_globals.get("__name__")), frame.f_code.co_filename, frame.f_lineno)
+            name = str(frame.f_globals.get("__name__"))
+            if "importlib" not in frame.f_code.co_filename and name != "ctypes":
+                return (name, frame.f_code.co_filename, frame.f_lineno)
             frame = frame.f_back
         return ("", "", 0)
 

@@ -45,24 +45,13 @@ class Observation:
         """Each dlopen that had to search for a file, in order."""
         return tuple(event for event in self.events if event.kind == "load")
 
-    def standing(self) -> tuple[Binding, ...]:
-        """Distinct bindings of the objects that are loaded at the end.
-
-        When a dlopen fails, ld.so undoes it and unmaps what it brought, with bindings made until then; dlclose
-        likewise. What is left is the process that runs on.
-        """
-        closed: dict[str, int] = {event.path: event.at for event in self.events if event.kind == "unload"}
-        if not closed:
-            return tuple(dict.fromkeys(self.bindings))
-        alive = (row for at, row in enumerate(self.bindings) if at >= closed.get(row.source, 0))
-        return tuple(dict.fromkeys(alive))
-
     def records(self) -> Iterator[Record]:
         """The JSON lines of the run, in order.
 
-        {"exit": N} first; then {"load": PATH, "caller": PATH, "as"?: NAME, "mode"?: 1 (RTLD_LAZY)}, {"needed": NAME, "by": PATH},
-        {"relocate": PATH}, {"global": PATH}, {"init": PATH}, {"open": PATH, "count": N}, {"fini": PATH},
-        {"unload": PATH}, {"nodelete": PATH}, {"error": TEXT, "object": PATH}, {"absent": TEXT, "object": PATH} with
+        {"exit": N} first; then {"load": PATH, "caller": PATH, "as"?: NAME, "mode"?: 1 (RTLD_LAZY)},
+        {"needed": NAME, "by": PATH}, {"relocate": PATH, "lazy"?: true}, {"global": PATH}, {"init": PATH},
+        {"open": PATH, "count": N}, {"fini": PATH}, {"unload": PATH}, {"nodelete": PATH},
+        {"error": TEXT, "object": PATH}, {"absent": TEXT, "object": PATH} with
         {"from": PATH, "symbol": S, "version": V, "to": PATH} between them; after all of them the look-ups as
         {"lookup": S, "version": V, "by": PATH, "to": PATH}.
         """

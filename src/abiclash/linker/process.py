@@ -32,7 +32,7 @@ class HostSettings(SearchSettings, Protocol):
     @property
     def machine(self) -> str: ...
     @property
-    def tls_surplus(self) -> int: ...
+    def static_tls_surplus(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Process:
         self.executable: int | None = None
         self.events: list[LoadEvent] = []
         self.unique = UniqueTable()
-        self.tls = StaticTls(host.tls_surplus, host.machine)
+        self.tls = StaticTls(host.static_tls_surplus, host.machine)
         self._relocator = Relocator(world, host.libc_version)
 
     # -- start-up ---------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abiclash.facts.model import ObjectFacts, WheelFacts
-    from abiclash.imports.load import Load
+    from abiclash.imports.plan import Load
     from abiclash.linker.link_map import LinkMap
     from abiclash.linker.process import LoadEvent, Process
     from abiclash.linker.world import World

@@ -9,7 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from abiclash.sources.platform import Python, Runtime
 from abiclash.sources.pylock import misfit, parse, wheels_in_words
-from abiclash.sources.uverrors import Cause, Failure, because, understand
+from abiclash.sources.uverrors import Cause, Failure, because, transport_detail, understand
 from abiclash.sources.uvrun import Query, Uv, UvFailure
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _WHAT_TO_DO = {
     Cause.CERTIFICATE: "the package index's certificate is not trusted; name your certificates in SSL_CERT_FILE",
     Cause.CREDENTIALS: "the package index refuses access; give credentials in the index URL, in ~/.netrc or keyring",
 }
+_TRANSFER = {Cause.NETWORK, Cause.CERTIFICATE, Cause.CREDENTIALS}
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class Advisor:
         if failure.cause in {Cause.NO_WHEEL, Cause.PYTHON}:
             return self._no_wheel(failure, requirement or failure.name)
         if failure.cause is Cause.UNREADABLE:
-            return f"cannot be had or read: {because(failure.text)}; check the file"
-        return _WHAT_TO_DO.get(failure.cause) or because(failure.text)
+            detail = transport_detail(failure.text) or because(failure.text)
+            return f"cannot be had or read: {detail}; check the file or address"
+        return _in_words(failure) or because(failure.text)
 
     def error(self, failure: Failure, asked: Sequence[str]) -> str:
         """Return the message of an error that concerns all that was asked for."""
@@ -52,8 +54,7 @@ class Advisor:
             )
         if failure.cause is Cause.OTHER:
             return f"{what}: uv could not resolve it: {because(failure.text)}"
-        detail = because(failure.text, 200)
-        return f"{what}: {_WHAT_TO_DO[failure.cause]} (uv: {detail})"
+        return f"{what}: {_in_words(failure)}"
 
     def _no_wheel(self, failure: Failure, requirement: str) -> str:
         """Look what wheels there are at all: uv only says that none is usable."""
@@ -73,6 +74,14 @@ class Advisor:
             return f"no wheel for {self.runtime}: {because(failure.text)}"
         names = [w.filename for package in lock.packages if package.name == failure.name for w in package.wheels or ()]
         return f"no wheel for {self.runtime}; {wheels_in_words(names, self.runtime)}"
+
+
+def _in_words(failure: Failure) -> str:
+    """Return what happened and what to do, with the server that is to blame."""
+    words = _WHAT_TO_DO.get(failure.cause, "")
+    detail = transport_detail(failure.text) if failure.cause in _TRANSFER else ""
+    problem, separator, advice = words.partition("; ")
+    return f"{problem} ({detail}){separator}{advice}" if detail else words
 
 
 def _without_marker(requirement: str) -> str:

@@ -7,7 +7,6 @@ import io
 import os
 import re
 from dataclasses import dataclass
-from email.parser import HeaderParser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -173,6 +172,8 @@ def _distribution(site: Path, info: Path, name: str, version: str) -> Distributi
 
 
 def _metadata(info: Path) -> Message:
+    from email.parser import HeaderParser  # noqa: PLC0415 - only environments need it
+
     candidates = [info / "METADATA", info / "PKG-INFO", info]
     text = next((path.read_text("utf-8", "replace") for path in candidates if path.is_file()), "")
     return HeaderParser().parsestr(text)
@@ -227,4 +228,4 @@ def _unowned(site: Path, owned: set[str]) -> Iterator[Distribution]:
             continue
         files = tuple(file for file in _below(site, entry) if file.path not in owned)
         if files:
-            yield Distribution(canonicalize_name(entry.name.partition(".")[0]), "", site, files)
+            yield Distribution(entry.name.partition(".")[0], "", site, files)

@@ -145,7 +145,10 @@ def _new_format(raw: bytes, where: str) -> int:
 
 
 def _hwcaps_names(raw: bytes, start: int, where: str) -> list[str]:
-    """Names of the glibc-hwcaps subdirectories that entries point to (`cache_extension_load`)."""
+    """Names of the glibc-hwcaps subdirectories that entries point to (`cache_extension_load`).
+
+    Read relative to the file, as `glibc_hwcaps_compare` does, although ldconfig writes them relative to the new header.
+    """
     at = int.from_bytes(raw[start + 32 : start + 36], "little")
     if not at:
         return []

@@ -65,7 +65,9 @@ def _poetry(lock: Mapping[str, Any], path: Path, runtime: Runtime) -> LockConten
             if entry["name"] not in unneeded:
                 _poetry_package(content, entry, lock, path, requested=requested)
     except (KeyError, TypeError, AttributeError, InvalidMarker, UndefinedEnvironmentName) as error:
-        raise SourceError(f"{path}: not a valid poetry.lock: {error!r}; write it anew with `poetry lock`") from error
+        raise SourceError(
+            f"{path}: not of the form of poetry.lock ({error!r}); write it anew with `poetry lock`"
+        ) from error
     return content
 
 

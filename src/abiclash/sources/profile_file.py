@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from contextlib import contextmanager
 from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from abiclash.facts.names_table import NameTable
 from abiclash.names import name_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -116,20 +117,23 @@ class ProfileFile:
 
     def document(self, name: str) -> Any:
         """Return a JSON document of this file."""
-        try:
-            with zipfile.ZipFile(BytesIO(self._raw)) as archive:
-                return json.loads(archive.read(f"{name}.json"))
-        except _BROKEN as error:
-            raise self._error(error) from error
+        with self.reading(), zipfile.ZipFile(BytesIO(self._raw)) as archive:
+            return json.loads(archive.read(f"{name}.json"))
 
     def object(self, number: int) -> Loaded:
         """Return the facts and names of one object; its group is read at the first call."""
-        try:
+        with self.reading():
             group, row = self._place[number]
             if group not in self._loaded:
                 with zipfile.ZipFile(BytesIO(self._raw)) as archive:
                     self._loaded[group] = _Group(archive.read(f"group-{group}"), self._groups[group])
             return self._loaded[group].object(row)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn what goes wrong over this file's content into a SourceError that names the file."""
+        try:
+            yield
         except _BROKEN as error:
             raise self._error(error) from error
 

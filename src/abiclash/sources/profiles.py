@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from abiclash.errors import SourceError
 from abiclash.sources.host_profile import HostProfile, Interpreter
 from abiclash.sources.ldconfig import LdCache
-from abiclash.sources.loader import generic_processor
+from abiclash.sources.loader import Processor, generic_processor
 from abiclash.sources.profile_file import ProfileFile
 from abiclash.sources.profile_files import Part, ProfileFiles
 from abiclash.sources.stand_in import definitions_only, renamed
@@ -62,17 +62,18 @@ def summary(name_or_path: str | Path, machine: str) -> Summary:
 
 
 def _summary(file: ProfileFile, host: dict[str, Any]) -> Summary:
-    return Summary(
-        name=host["name"],
-        machine=host["machine"],
-        libc=host["libc"],
-        libc_version=_pair(host["libc_version"]),
-        interpreters=_offered(file, host["machine"]),
-        objects=len(host["files"]),
-        size=file.path.stat().st_size,
-        path=file.path,
-        provenance=tuple(host["provenance"]),
-    )
+    with file.reading():
+        return Summary(
+            name=host["name"],
+            machine=host["machine"],
+            libc=host["libc"],
+            libc_version=_pair(host["libc_version"]),
+            interpreters=_offered(file, host["machine"]),
+            objects=len(host["files"]),
+            size=file.path.stat().st_size,
+            path=file.path,
+            provenance=tuple(host["provenance"]),
+        )
 
 
 def load_profile(
@@ -91,26 +92,34 @@ def load_profile(
     Raises SourceError for an unknown name, an unreadable file or an interpreter that is not there.
     """
     file = _host_file(name_or_path, machine)
-    host = _host(file)
-    entry, source = _choose(file, host, python, variant)
-    version = _pair(host["libc_version"])
-    interpreter, part = _interpreter(entry, source, host)
-    usual = tuple(host["hwcaps"]) if "hwcaps" in host else (_X86_LEVELS if host["machine"] == "x86_64" else ())
-    processor = generic_processor(host["machine"], version, usual if hwcaps is None else hwcaps)
-    return HostProfile(
-        name=host["name"],
-        libc=host["libc"],
-        libc_version=version,
-        machine=host["machine"],
-        lib=host["lib"],
-        processor=processor,
-        cache=LdCache({**host["cache"], **entry["cache"]}),
-        default_dirs=tuple(host["default_dirs"]),
-        tunables=DEFAULTS,
-        files=ProfileFiles([Part(file, host["files"], host["links"]), part]),
-        interpreter=interpreter,
-        provenance=tuple(host["provenance"]),
-    )
+    with file.reading():
+        host = _host(file)
+        entry, source = _choose(file, host, python, variant)
+        with source.reading():
+            interpreter, part = _interpreter(entry, source, host)
+        return HostProfile(
+            name=host["name"],
+            libc=host["libc"],
+            libc_version=_pair(host["libc_version"]),
+            machine=host["machine"],
+            lib=host["lib"],
+            processor=_processor(host, hwcaps),
+            cache=LdCache({**host["cache"], **entry["cache"]}),
+            default_dirs=tuple(host["default_dirs"]),
+            tunables=DEFAULTS,
+            files=ProfileFiles([Part(file, host["files"], host["links"]), part]),
+            interpreter=interpreter,
+            provenance=tuple(host["provenance"]),
+        )
+
+
+def _processor(host: dict[str, Any], hwcaps: tuple[str, ...] | None) -> Processor:
+    """The captured processor, or an ordinary one."""
+    if "processor" in host:
+        platform, active, legacy = host["processor"]
+        return Processor(platform, tuple(active) if hwcaps is None else hwcaps, tuple(legacy))
+    usual = _X86_LEVELS if host["machine"] == "x86_64" else ()
+    return generic_processor(host["machine"], _pair(host["libc_version"]), usual if hwcaps is None else hwcaps)
 
 
 def _host_file(name_or_path: str | Path, machine: str) -> ProfileFile:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from packaging.pylock import Package as LockedPackage
 from packaging.pylock import PackageArchive, PackageWheel, Pylock, PylockValidationError
@@ -157,7 +156,7 @@ def file_at(
     if path is not None:
         local = folder / path
     elif url is not None and urlsplit(url).scheme == "file":
-        local = Path(url2pathname(urlsplit(url).path))
+        local = Path(unquote(urlsplit(url).path))
     name = filename or (local.name if local else unquote(urlsplit(url or "").path.rpartition("/")[2]))
     sha256 = hashes.get("sha256")
     if "/" in name or (sha256 is not None and not _SHA256.fullmatch(sha256)):

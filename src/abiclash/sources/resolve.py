@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.metadata
 import json
 import os
 import time
@@ -62,7 +61,11 @@ def resolve(targets: Sequence[Target], python: str | None, platform: str | None,
     packages += [package for package in request.given if package.name not in solved]
     problems = sorted({*request.not_analysed, *not_analysed})
     if not packages and not request.objects and request.environment is None:
-        raise SourceError("; ".join(f"{item.what}: {item.reason}" for item in problems) or "nothing to scan")
+        named = ", ".join(target.text for target in targets)
+        raise SourceError(
+            "; ".join(f"{item.what}: {item.reason}" for item in problems)
+            or f"{named}: nothing in it is for {runtime}; check the file, --python and --platform"
+        )
     return Resolution(runtime, tuple(sorted(packages)), request.environment, tuple(request.objects), tuple(problems))
 
 
@@ -78,37 +81,40 @@ def _python(targets: Iterable[Target], python: str | None) -> Python:
 def _solve(request: Request, options: Options) -> tuple[list[Package], list[NotAnalysed]]:
     settings = uvconfig.IndexSettings.load(request.settings)
     environ = settings.environment()
-    kept = options.cache / "resolutions" / f"{_key(request, options, environ)}.json"
+    uv = Uv(environ, settings.no_index, options.offline, options.refresh)
+    kept = options.cache / "resolutions" / f"{_key(request, options, uv)}.json"
     if not options.refresh and (known := _read(kept, None if options.offline else KEPT_SECONDS)):
         return known
+    dependencies = options.dependencies and not request.pinned
     solver = Solver(
-        Uv(environ, settings.no_index, options.offline, options.refresh),
+        uv,
         request.runtime,
         list(request.lines),
         tuple(request.constraints),
         frozenset(request.provided),
-        options.dependencies and not request.pinned,
+        dependencies,
     )
     packages = solver.solve()
-    if packages and solver.dependencies == (options.dependencies and not request.pinned):
+    if packages and solver.dependencies == dependencies:
         _write(kept, packages, solver.not_analysed)
     return packages, solver.not_analysed
 
 
-def _key(request: Request, options: Options, environ: dict[str, str]) -> str:
+def _key(request: Request, options: Options, uv: Uv) -> str:
     """Return a hash of everything that decides the answer, as far as this machine can see it."""
     files = [*pipconfig.config_files(), *uvconfig.config_files(), *(line.local for line in request.lines if line.local)]
-    links = [Path(link) for link in environ.get("UV_FIND_LINKS", "").split(",") if link and "://" not in link]
+    files.append(Path(uv.binary))
+    links = [Path(link) for link in uv.environ.get("UV_FIND_LINKS", "").split(",") if link and "://" not in link]
     parts: list[Any] = [
         _FORMAT,
-        importlib.metadata.version("uv"),
         str(request.runtime),
         [(line.line, sorted(line.hashes)) for line in request.lines],
         request.constraints,
         sorted(request.provided),
         options.dependencies,
         request.pinned,
-        sorted((name, value) for name, value in environ.items() if name.startswith(_VARIABLES)),
+        uv.no_index,
+        sorted((name, value) for name, value in uv.environ.items() if name.startswith(_VARIABLES)),
         [_state(path) for path in [*files, *links]],
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -119,13 +119,13 @@ class StdlibSource:
 
     def modules(self) -> list[str]:
         """Return the dotted names of all modules with source, without tests and what is installed beside them."""
-        names = []
+        names: list[str] = []
         for folder, below, files in os.walk(self._root):
             below[:] = [name for name in below if name.isidentifier() and name not in _NO_LIBRARY]
             parts = Path(folder).relative_to(self._root).parts
-            for stem in (name.removesuffix(".py") for name in files if name.endswith(".py")):
-                if stem.isidentifier() and (parts or stem != "__init__"):
-                    names.append(".".join(parts if stem == "__init__" else (*parts, stem)))
+            stems = (name.removesuffix(".py") for name in files if name.endswith(".py"))
+            paths = (parts if stem == "__init__" else (*parts, stem) for stem in stems if stem.isidentifier())
+            names.extend(".".join(path) for path in paths if path)
         return sorted(names)
 
     def _read(self, module: str) -> tuple[str, ...] | None:

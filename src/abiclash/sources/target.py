@@ -96,7 +96,8 @@ _NOT_BUILT = "abiclash analyses wheels and builds nothing; build it first with `
 def parse_target(text: str) -> Target:
     """Return what `text` names: a requirement, a wheel, a folder of wheels, a lock file or a shared object.
 
-    As with pip, a name without a slash is a requirement, unless it ends like a file of a known kind.
+    As with pip, a name without a slash is a requirement, unless it ends like a file of a known kind or is a folder
+    with wheels in it.
     Raises UsageError for what is none of these.
     """
     text = text.strip()
@@ -111,7 +112,7 @@ def parse_target(text: str) -> Target:
     path = Path(text).expanduser()
     if text.lower().endswith(_SOURCES):
         raise UsageError(f"{text}: a source distribution, not a wheel; {_NOT_BUILT}")
-    if "/" in text or text in {".", "..", "~"} or _looks_like_a_file(text):
+    if "/" in text or text in {".", "..", "~"} or _looks_like_a_file(text) or _holds_wheels(path):
         return _path(text, path)
     return _requirement(text)
 
@@ -157,6 +158,10 @@ def wheel_target(text: str, path: Path, extras: str = "") -> WheelTarget:
 
 def _looks_like_a_file(text: str) -> bool:
     return text.endswith((".toml", ".lock", ".txt", ".so")) or ".so." in text
+
+
+def _holds_wheels(path: Path) -> bool:
+    return path.is_dir() and any(path.glob("*.whl"))
 
 
 def _path(text: str, path: Path) -> Target:

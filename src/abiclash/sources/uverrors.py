@@ -60,6 +60,15 @@ _NETWORK = re.compile(
 _CERTIFICATE = re.compile(r"invalid peer certificate|UnknownIssuer|certificate (?:verify|has expired)", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"\b(?:401|403|407) |unauthorized|forbidden|missing credentials", re.IGNORECASE)
 _TRANSPORT = ((Cause.CERTIFICATE, _CERTIFICATE), (Cause.CREDENTIALS, _CREDENTIALS), (Cause.NETWORK, _NETWORK))
+_SERVER = re.compile(r"https?://[^/\s)`]+")
+_PHRASES = (
+    r"invalid peer certificate: \w+",
+    r"\b[45]\d\d [A-Z][A-Za-z ]+",
+    r"name or service not known|temporary failure in name resolution|dns error",
+    r"connection refused|connection reset|network is unreachable|no route to host",
+    r"timed out",
+    r"proxy[\w ]*",
+)
 _CONCLUSION = r",? we can conclude that your requirements(?: and \S+)? are (?:unsatisfiable|incompatible)\.?"
 
 
@@ -78,6 +87,13 @@ def understand(message: str) -> Failure:
             return Failure(found, canonicalize_name(match["name"]), match["requirement"], text)
     conflict = "unsatisfiable" in text or "incompatible" in text
     return Failure(transport or (Cause.CONFLICT if conflict else Cause.OTHER), "", "", text)
+
+
+def transport_detail(text: str) -> str:
+    """Return server and reason of a failed transfer in a few words, or ""."""
+    server = _SERVER.search(text)
+    phrases = [match[0] for pattern in _PHRASES if (match := re.search(pattern, text, re.IGNORECASE))]
+    return ": ".join([*([server[0]] if server else []), *phrases[:1]])
 
 
 def because(text: str, limit: int = 300) -> str:

@@ -34,7 +34,7 @@ def read_uv_lock(lock: Mapping[str, Any], path: Path, runtime: Runtime) -> tuple
         direct = {d["name"] for entry in projects for d in entry.get("dependencies", ()) if _holds(d, runtime)}
         return _files(reached, direct or {entry["name"] for entry in entries}, path, runtime)
     except (KeyError, TypeError, AttributeError, InvalidMarker, UndefinedEnvironmentName) as error:
-        raise SourceError(f"{path}: not a valid uv.lock: {error!r}; write it anew with `uv lock`") from error
+        raise SourceError(f"{path}: not of the form of uv.lock ({error!r}); write it anew with `uv lock`") from error
 
 
 def _reached(entries: list[Entry], projects: list[Entry], runtime: Runtime) -> list[Entry]:
