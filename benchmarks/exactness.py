@@ -27,6 +27,7 @@ from abiclash.lab.observe import observe
 from abiclash.lab.records import Observation, read_records, write_records
 
 HERE = Path(__file__).parent
+DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abiclash" / "exactness"
 TABLE = HERE.parent / "docs" / "exactness.md"
 INTRODUCTION = """\
 # Exactness
@@ -47,9 +48,13 @@ observed. Where loads failed, ld.so's messages are compared too, word for word.
 
 @dataclass(frozen=True)
 class Row:
+    """One scenario. objects: relocated ones. lookups: observed look-ups that are no relocations."""
+
     name: str
     python: str
-    observation: Observation
+    exit: int
+    objects: int
+    lookups: int
     result: Comparison
     seconds: float
 
@@ -57,8 +62,7 @@ class Row:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Compare the linker's model with ld.so on real imports.")
     parser.add_argument("--only", action="append", metavar="NAME", help="this scenario (may be repeated)")
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abiclash" / "exactness"
-    parser.add_argument("--cache", type=Path, default=default, metavar="FOLDER", help=f"default: {default}")
+    parser.add_argument("--cache", type=Path, default=DEFAULT_CACHE, metavar="FOLDER", help=f"default: {DEFAULT_CACHE}")
     parser.add_argument("--again", action="store_true", help="run the programs again although a record is there")
     parser.add_argument("--output", default=None, metavar="FILE", help="- for standard output")
     options = parser.parse_args()
@@ -89,13 +93,10 @@ def judge(case: dict[str, Any], packages: dict[str, Any], options: argparse.Name
     began = time.perf_counter()
     prediction = predict(environment.python, observation.records())
     result = compare(observation, prediction)
-    row = Row(
-        case["name"],
-        packages["python"],
-        observation,
-        result,
-        time.perf_counter() - began,
-    )
+    seconds = time.perf_counter() - began
+    objects = len({event.path for event in observation.events if event.kind == "relocate"})
+    counts = (observation.exit, objects, len(observation.lookups))
+    row = Row(case["name"], packages["python"], *counts, result, seconds)
     print(progress(row), file=sys.stderr, flush=True)
     return row
 
@@ -123,9 +124,15 @@ def progress(row: Row) -> str:
 
 
 def ending(row: Row) -> str:
-    status = row.observation.exit
+    status = row.exit
     failed = f", {len(row.result.failures)} load failed" if row.result.failures else ""
     return (f"signal {-status}" if status < 0 else f"exit {status}") + failed
+
+
+def line(row: Row) -> str:
+    result = row.result
+    counts = f"{result.observed:,} | {result.agree:,} | {len(result.missing)} | {len(result.extra)}"
+    return f"| {row.name} | {row.python} | {ending(row)} | {row.objects} | {counts} | {result.percent:.3f} |"
 
 
 def page(rows: list[Row]) -> str:
@@ -133,18 +140,13 @@ def page(rows: list[Row]) -> str:
         "| scenario | Python | ended | objects | bindings observed | agree | missing | extra | % |",
         "|---|---|---|--:|--:|--:|--:|--:|--:|",
     ]
-    for row in rows:
-        objects = len({event.path for event in row.observation.events if event.kind == "relocate"})
-        lines.append(
-            f"| {row.name} | {row.python} | {ending(row)} | {objects} | {row.result.observed:,} | {row.result.agree:,} "
-            f"| {len(row.result.missing)} | {len(row.result.extra)} | {row.result.percent:.3f} |"
-        )
+    lines += map(line, rows)
     observed, agree = sum(row.result.observed for row in rows), sum(row.result.agree for row in rows)
     missing, extra = (sum(len(getattr(row.result, side)) for row in rows) for side in ("missing", "extra"))
     share = 100 * agree / max(1, agree + missing + extra)
     counts = f"**{observed:,}** | **{agree:,}** | {missing} | {extra} | **{share:.3f}**"
     lines.append(f"| **{len(rows)} scenarios** | | | | {counts} |")
-    lookups = sum(len(row.observation.lookups) for row in rows)
+    lookups = sum(row.lookups for row in rows)
     failures = sum(len(row.result.failures) for row in rows)
     worded = sum(len(row.result.failures) for row in rows if row.result.failures_agree)
     notes = (

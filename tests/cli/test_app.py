@@ -151,6 +151,13 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     child.stderr.close()
 
 
+def test_a_locale_without_the_characters_is_no_error() -> None:
+    code = "from abiclash.cli import terminal; terminal.write('gr\u00f6\u00dfe\\n', None)"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment, check=True)
+    assert done.stdout == b"gr\\xf6\\xdfe\n"
+
+
 @pytest.mark.parametrize(
     ("color", "environment", "expected"),
     [

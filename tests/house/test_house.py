@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_rooms_import_downwards_only() -> None:
     pytest.importorskip("importlinter")
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout
 
@@ -48,3 +48,9 @@ def test_actions_are_pinned_by_hash() -> None:
         uses = re.findall(r"uses: (\S+)", workflow.read_text())
         assert uses
         assert [use for use in uses if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", use)] == []
+
+
+def test_ci_ends_with_the_test_command_of_the_readme() -> None:
+    last = (ROOT / ".ci" / "run").read_text().splitlines()[-1]
+    assert last.startswith("python -m pytest")
+    assert ".venv/bin/python -m pytest\n" in (ROOT / "README.md").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
 import types
 from pathlib import Path
@@ -62,7 +63,7 @@ DOC = "One line.\n\n" + "\n\n".join(f"## {heading}\n\nText of {heading}." for he
 
 
 def test_a_page_has_the_metadata_and_all_sections() -> None:
-    entry = registry.Registered(RULE, lambda: [], DOC)
+    entry = registry.Registered(RULE, list, DOC)
     page = registry.page(entry)
     assert page.startswith("# my-rule\n\n**A title**\n")
     assert "| Severity | warning |" in page
@@ -119,11 +120,11 @@ def test_stable_name(path: str, stable: str) -> None:
 
 def test_discovery_takes_modules_that_declare_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     module = types.ModuleType("abiclash.rules.my_rule", DOC)
-    module.RULE, module.check = RULE, lambda: []  # type: ignore[attr-defined]
-    real = registry.importlib.import_module  # type: ignore[attr-defined]
+    module.RULE, module.check = RULE, list  # type: ignore[attr-defined]
+    real = importlib.import_module
 
     def found(name: str) -> types.ModuleType:
-        return module if name == "abiclash.rules.my_rule" else real(name)  # type: ignore[no-any-return]
+        return module if name == "abiclash.rules.my_rule" else real(name)
 
     names = [types.SimpleNamespace(name=name) for name in ("model", "my_rule", "registry")]
     monkeypatch.setattr("pkgutil.iter_modules", lambda _path: names)

@@ -63,7 +63,7 @@ NOTE = Finding(
     summary="pyarrow has a private copy of libstdc++.",
     explanation="Only told at length when asked.",
     advice=(),
-    symbols=tuple(f"_ZN3std{i}fooEv" for i in range(12)),
+    symbols=tuple(f"_ZN5lib{i:02}3fooEv" for i in range(12)),
     silent=True,
 )
 HOST = Host("debian-12", "x86_64", "glibc", "2.36", "3.7")

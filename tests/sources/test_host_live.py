@@ -104,7 +104,9 @@ def test_libraries_are_where_ld_so_finds_them(host: HostProfile) -> None:
     facts = host.object(host.interpreter.executable)
     assert facts is not None
     assert facts.interp is not None
-    done = subprocess.run([facts.interp, "--list", host.interpreter.executable], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [facts.interp, "--list", host.interpreter.executable], capture_output=True, text=True, check=True
+    )
     listed = [line.split() for line in done.stdout.splitlines() if " => /" in line]
     assert listed
     for name, _, path, *_ in listed:

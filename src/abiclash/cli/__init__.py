@@ -11,6 +11,9 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """Run the command line and end the process."""
-    from abiclash.cli.app import run  # noqa: PLC0415 - keeps `import abiclash.cli` free of click
+    try:
+        from abiclash.cli.app import run  # noqa: PLC0415 - keeps `import abiclash.cli` free of click
 
-    sys.exit(run(sys.argv[1:]))
+        sys.exit(run(sys.argv[1:]))
+    except KeyboardInterrupt:  # before `run` could turn it into a status
+        sys.exit(130)

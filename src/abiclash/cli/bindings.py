@@ -10,12 +10,14 @@ import click
 
 from abiclash.cli import options, terminal
 from abiclash.cli.status import PARTIAL
-from abiclash.errors import NotAnalysed, UsageError
+from abiclash.errors import UsageError
+from abiclash.reports.safe import name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from abiclash.errors import NotAnalysed
     from abiclash.linker.process import Process
     from abiclash.progress import Progress
     from abiclash.reports.bindings import Names
@@ -23,13 +25,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class _Playing:
-    """What can be played. play: names in import order -> process; order: the one that was asked for."""
+class _Playable:
+    """What can be played. play: names in import order -> process. order: as they were given."""
 
     play: Callable[[tuple[str, ...]], Process]
     order: tuple[str, ...]
     names: Names
-    not_analysed: Sequence[NotAnalysed] = ()
+    not_analysed: Callable[..., Sequence[NotAnalysed]] = lambda *_: ()
 
 
 @click.command(
@@ -42,7 +44,8 @@ Examples:
   abiclash bindings --env .venv --plan loads.jsonl""",
 )
 @options.targets
-@click.option("--import", "imports", metavar="MODULES", help="What to import, with commas (default: the packages).")
+@options.HOST
+@options.IMPORT
 @click.option("--plan", type=options.FILE, help="Play these loads (JSON lines) in the interpreter of --env.")
 @click.option("--order", metavar="NAMES", help="Import order, with commas (default: as given).")
 @click.option("--diff", nargs=2, metavar="ORDER1 ORDER2", help="Only what is bound differently in two orders.")
@@ -77,37 +80,40 @@ def command(
     narrow = report.Narrow(symbol, shared_object)
     paint = terminal.paint(color, output)
     if plan is None:
-        playing = _packages(request, options.names(imports), terminal.progress(quiet=quiet))
+        playable = _packages(request, options.names(imports), terminal.progress(quiet=quiet))
     else:
-        playing = _recorded(request, plan)
+        playable = _recorded(request, plan)
+    orders = [options.names(text) for text in diff or ([order] if order else [])] or [playable.order]
+    processes = [playable.play(names) for names in orders]
     if diff:
-        first, second = (playing.play(options.names(text)) for text in diff)
-        rows = report.difference(first, second, playing.names, narrow)
+        rows = report.difference(processes[0], processes[1], playable.names, narrow)
         lines = report.difference_lines(rows, paint) if form == "text" else (json.dumps(row) + "\n" for row in rows)
     else:
-        process = playing.play(options.names(order) or playing.order)
-        shown = (process, playing.names, narrow)
+        shown = (processes[0], playable.names, narrow)
         lines = report.table(*shown, paint) if form == "text" else report.json_lines(*shown)
     terminal.write("".join(lines), output)
-    for entry in playing.not_analysed:
-        click.echo(f"abiclash: not analysed: {entry.what}: {entry.reason}", err=True)
-    return PARTIAL if playing.not_analysed else 0
+    failures = playable.not_analysed(*orders)
+    for entry in failures:
+        click.echo(f"abiclash: not analysed: {name(entry.what)}: {name(entry.reason, 1000)}", err=True)
+    return PARTIAL if failures else 0
 
 
-def _packages(request: ScanRequest, imports: tuple[str, ...], progress: Progress) -> _Playing:
+def _packages(request: ScanRequest, imports: tuple[str, ...], progress: Progress) -> _Playable:
     """Play the targets, or the named modules."""
-    from abiclash import scan  # noqa: PLC0415 - heavy
+    from abiclash.cli.playing import prepared  # noqa: PLC0415 - heavy
 
-    prepared = scan.prepare(request, progress, imports)
-    return _Playing(
-        lambda names: prepared.player.imported(names).process,
-        prepared.requested,
-        prepared.names,
-        sorted(set(prepared.not_analysed)),
-    )
+    playing = prepared(request, imports, progress)
+
+    def play(names: tuple[str, ...]) -> Process:
+        if unknown := [] if imports else sorted(set(names) - playing.setting.packages.keys()):
+            known = ", ".join(playing.setting.packages)
+            raise UsageError(f"{', '.join(unknown)}: no package of this set; there are {known}")
+        return playing.player.imported(names).process
+
+    return _Playable(play, playing.order, playing.setting.names, playing.not_analysed)
 
 
-def _recorded(request: ScanRequest, plan: Path) -> _Playing:
+def _recorded(request: ScanRequest, plan: Path) -> _Playable:
     """Play recorded loads with an environment's interpreter on this machine."""
     from abiclash.linker.replay import replay  # noqa: PLC0415 - heavy
     from abiclash.linker.world import World  # noqa: PLC0415
@@ -120,9 +126,9 @@ def _recorded(request: ScanRequest, plan: Path) -> _Playing:
     world = World([host])
 
     def names(keys: list[int]) -> dict[int, str]:
-        return {key: name.decode("utf-8", "surrogateescape") for key, name in host.names(keys).items()}
+        return {key: raw.decode("utf-8", "surrogateescape") for key, raw in host.names(keys).items()}
 
-    return _Playing(lambda _: replay(world, host, host.interpreter.executable, events), (), names)
+    return _Playable(lambda _: replay(world, host, host.interpreter.executable, events), (), names)
 
 
 def _events(plan: Path) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import click
 
 from abiclash.cli import options, terminal
 from abiclash.cli.status import PARTIAL
-from abiclash.errors import NotAnalysed, SourceError
+from abiclash.errors import NotAnalysed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,21 +19,18 @@ if TYPE_CHECKING:
 
 
 @click.command("index")
-@options.wheels
+@options.targets
 @options.output("text", "json")
 @options.QUIET
 def command(*, form: str, output: Path | None, color: str, quiet: bool, **given: Any) -> int:
     """Read wheels into the store, so that later scans do not touch them.
 
-    A TARGET is a requirement, a wheel file, a folder of wheels or a lock file, as for 'abiclash scan'; dependencies
-    are read too.
+    A TARGET is what 'abiclash scan' takes; dependencies are read too.
     """
     request = options.request(**given)
     from abiclash.reports import index as report  # noqa: PLC0415 - heavy
 
     facts, failures = _index(request, terminal.progress(quiet=quiet))
-    if not facts:
-        raise SourceError("; ".join(f"{entry.what}: {entry.reason}" for entry in failures))
     failures = sorted({*failures, *(entry for wheel in facts for entry in wheel.not_analysed)})
     if form == "json":
         terminal.write(report.as_json(facts, failures), output)
@@ -44,30 +41,19 @@ def command(*, form: str, output: Path | None, color: str, quiet: bool, **given:
 
 def _index(request: ScanRequest, progress: Progress) -> tuple[list[WheelFacts], list[NotAnalysed]]:
     """Resolve, fetch and read; return what is known now, and what is not."""
-    from abiclash.facts.index import index_wheels  # noqa: PLC0415 - heavy
-    from abiclash.facts.store import Store  # noqa: PLC0415
-    from abiclash.sources.fetch import Fetcher  # noqa: PLC0415
+    from abiclash.facts.store import Store  # noqa: PLC0415 - heavy
     from abiclash.sources.resolve import Options, resolve  # noqa: PLC0415
-    from abiclash.sources.target import parse_target, requirements_target  # noqa: PLC0415
+    from abiclash.sources.target import environment_target, parse_target, requirements_target  # noqa: PLC0415
+    from abiclash.sources.wheelset import gather  # noqa: PLC0415
 
     store = Store(request.cache)
-    found = resolve(
-        [*map(parse_target, request.targets), *(requirements_target(str(path)) for path in request.requirements)],
-        request.python,
-        request.platform,
-        Options(store.root, offline=request.offline, refresh=request.refresh),
-    )
-    failures = [
-        *found.not_analysed,
-        *(NotAnalysed(str(path), "not a wheel: index reads wheels") for path in found.objects),
-    ]
-    if found.environment is not None:
-        failures.append(NotAnalysed(str(found.environment), "an environment: its objects are read when it is scanned"))
-    with Fetcher(store.root, offline=request.offline) as fetcher:
-        files = fetcher.fetch_all(found.packages, progress)
-    paths = [file for file in files if not isinstance(file, NotAnalysed)]
-    results = index_wheels(paths, store, progress=progress)
-    failures += [entry for entry in (*files, *results) if isinstance(entry, NotAnalysed)]
+    how = Options(store.root, offline=request.offline, refresh=request.refresh)
+    targets = [*map(parse_target, request.targets), *(requirements_target(str(path)) for path in request.requirements)]
+    if request.environment is not None:
+        targets.append(environment_target(str(request.environment)))
+    found = resolve(targets, request.python, request.platform, how)
+    wheels = gather(found, store, progress=progress, offline=request.offline)
+    failures = list(wheels.not_analysed)
     if store.problem is not None:
         failures.append(NotAnalysed(str(store.root), str(store.problem)))
-    return [facts for facts in results if not isinstance(facts, NotAnalysed)], failures
+    return [*wheels.wheels, *wheels.installed], failures

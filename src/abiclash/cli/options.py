@@ -18,20 +18,19 @@ FILE = click.Path(path_type=Path)
 
 CACHE = click.option("--cache", type=FILE, envvar="ABICLASH_CACHE", help="Folder of fetched wheels and their facts.")
 
-_REQUIREMENTS = (
+_TARGETS = (
     click.argument("targets", nargs=-1, metavar="[TARGET]..."),
     click.option("-r", "--requirement", "requirements", multiple=True, type=FILE, help="A requirements file."),
-)
-_ENVIRONMENT = click.option("--env", "environment", type=FILE, help="An installed environment (its folder).")
-_RUNTIME = (
+    click.option("--env", "environment", type=FILE, help="An installed environment (its folder)."),
     click.option("--python", metavar="VERSION", help="CPython version to look at, such as 3.11 (default: this one)."),
     click.option("--platform", metavar="TAG", help="Platform tag, such as manylinux_2_28_x86_64 (default: this one)."),
-)
-_HOST = click.option("--host", metavar="PROFILE", help="Host profile: see 'abiclash host list' (default: by platform).")
-_INDEX = (
     CACHE,
     click.option("--offline", is_flag=True, help="Use only what is in caches and on this machine."),
     click.option("--refresh", is_flag=True, help="Ask the package index again, whatever is kept."),
+)
+HOST = click.option("--host", metavar="PROFILE", help="Host profile: see 'abiclash host list' (default: by platform).")
+IMPORT = click.option(
+    "--import", "imports", metavar="MODULES", help="Import these, with commas (default: the packages)."
 )
 
 _COLOR = click.option(
@@ -44,21 +43,9 @@ VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Whole lists, nothi
 
 def targets(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say what to look at; the function gets them as keywords, for `request`."""
-    return _all(_REQUIREMENTS, (_ENVIRONMENT,), _RUNTIME, (_HOST,), _INDEX)(function)
-
-
-def wheels(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which wheels are meant: as `targets`, without environments and hosts."""
-    return _all(_REQUIREMENTS, _RUNTIME, _INDEX)(function)
-
-
-def _all(*groups: tuple[Callable[..., Any], ...]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed([option for group in groups for option in group]):
-            function = option(function)
-        return function
-
-    return add
+    for option in reversed(_TARGETS):
+        function = option(function)
+    return function
 
 
 def output(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 @click.command("plan")
 @options.targets
-@click.option("--import", "imports", metavar="MODULES", help="What to import, with commas (default: the packages).")
+@options.HOST
+@options.IMPORT
 @options.output("text", "jsonl")
 @options.QUIET
 def command(*, imports: str | None, form: str, output: Path | None, color: str, quiet: bool, **given: Any) -> int:
@@ -24,15 +25,15 @@ def command(*, imports: str | None, form: str, output: Path | None, color: str, 
     The plan is read from the packages' Python source and from strings in extension modules; nothing is executed.
     """
     request = options.request(**given)
-    from abiclash import scan  # noqa: PLC0415 - heavy
+    from abiclash.cli.playing import prepared  # noqa: PLC0415 - heavy
     from abiclash.reports import plan as report  # noqa: PLC0415
 
-    prepared = scan.prepare(request, terminal.progress(quiet=quiet), options.names(imports))
-    loads = prepared.player.planner.imports(prepared.requested)
-    failures = sorted(set(prepared.not_analysed))
+    playing = prepared(request, options.names(imports), terminal.progress(quiet=quiet))
+    loads = playing.planner.plan(playing.order).loads
+    failures = playing.not_analysed(playing.order)
     if form == "jsonl":
         terminal.write("".join(report.json_lines(loads, failures)), output)
     else:
-        folder = prepared.player.host.interpreter.site_packages
+        folder = playing.setting.host.interpreter.site_packages
         terminal.write(report.as_text(loads, failures, folder, terminal.paint(color, output)), output)
     return PARTIAL if failures else 0

@@ -23,6 +23,7 @@ Exit status: 0 nothing at or above --fail-on; 1 findings; 2 could not be done;
 3 nothing at or above --fail-on, but some input could not be read.""",
 )
 @options.targets
+@options.HOST
 @click.option(
     "--order",
     type=click.Choice(["all", "given"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import sys
@@ -39,6 +40,8 @@ def write(text: str, output: Path | None) -> None:
         except OSError as error:
             raise UsageError(f"{output}: cannot be written: {error.strerror}; choose another -o FILE") from error
         return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a locale without a name's characters must not matter
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -23,7 +23,7 @@ Exit status: 0 everything worked and was predicted, 1 something failed or was pr
 )
 @click.argument("targets", nargs=-1, metavar="[REQUIREMENT]...")
 @click.option("--env", "environment", type=options.FILE, help="An installed environment, instead of a throw-away one.")
-@click.option("--import", "imports", metavar="MODULES", help="What to import, with commas (default: the packages).")
+@options.IMPORT
 @click.option("--python", metavar="VERSION", help="Version or path of the interpreter (default: this one's version).")
 @click.option("--order", type=click.Choice(["all", "given"]), default="all", show_default=True)
 @click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds for each run.")
@@ -54,6 +54,8 @@ def command(
     """
     if bool(targets) == (environment is not None):
         raise UsageError("verify: give either requirements to install, or --env with --import")
+    if environment is not None and not imports:
+        raise UsageError("verify --env: say what to import, as in --import numpy,scipy")
     from abiclash.lab.run import Limits  # noqa: PLC0415 - heavy
     from abiclash.lab.verify import WARNING, orders, verify  # noqa: PLC0415
     from abiclash.reports import verification as report  # noqa: PLC0415
@@ -80,8 +82,6 @@ def _prepared(
 ) -> tuple[str, tuple[str, ...]]:
     """Return the interpreter of the environment to run in, and the modules to import."""
     if environment is not None:
-        if not modules:
-            raise UsageError("verify --env: say what to import, as in --import numpy,scipy")
         return str(environment / "bin" / "python"), modules
     import sys  # noqa: PLC0415 - only here
 
@@ -109,8 +109,8 @@ def _module(target: str, environment: Path) -> str:
     installed = next((item for item in found if item.name == wanted), None)
     paths = [file.path for file in installed.files] if installed else []
     modules = importable(paths, (installed.top_level if installed else None) or "")
-    named = [module for module in modules if canonicalize_name(module) == wanted]
+    own = [module for module in modules if canonicalize_name(module) == wanted]
     public = [module for module in modules if not module.startswith("_")]
-    if not (named or public):
+    if not (own or public):
         raise UsageError(f"verify {target}: which module to import does not show; say it with --import")
-    return (named or public)[0]
+    return (own or public)[0]

@@ -26,8 +26,7 @@ _LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # APPNOTE.TXT 4.3.7
 _END_RECORD = struct.Struct("<4s4H2IH")  # 4.3.16
 _END64_LOCATOR = struct.Struct("<4sIQI")  # 4.3.15
 _END64_RECORD = struct.Struct("<4sQ2H2I4Q")  # 4.3.14
-_UNFIT = re.compile(r"[\x00-\x1f\\]")
-_OUTSIDE = re.compile(r"^/|^.:|(^|/)\.\.(/|$)")
+_UNFIT = re.compile(r"[\x00-\x1f\\]|^/|^.:|(?:^|/)\.\.(?:/|$)")
 _ENCRYPTED = 0x41  # general purpose bits 0 and 6 (strong encryption)
 
 
@@ -180,34 +179,36 @@ def _sift(
     wheel: str, entries: list[tuple[zipfile.ZipInfo, int]], limits: Limits
 ) -> tuple[list[Member], list[NotAnalysed]]:
     """Split directory entries (by offset) into members that can be read and those that cannot, with the reason."""
-    contents = {(entry.filename, entry.CRC, entry.file_size) for entry, _ in entries}
-    copies = Counter(name for name, _, _ in contents)
+    ambiguous = _ambiguous([entry for entry, _ in entries])
     members: dict[str, Member] = {}
-    rejected = []
+    rejected = set()
     reached = 0
     for entry, bound in entries:
-        overlaps = entry.header_offset < reached
-        reached = max(reached, entry.header_offset + _LOCAL_HEADER.size + entry.compress_size)
-        if entry.is_dir():
+        name, packed, header = entry.filename, entry.compress_size, entry.header_offset
+        end = header + _LOCAL_HEADER.size + packed
+        overlaps = header < reached or end > bound
+        reached = max(reached, end)
+        if name.endswith("/"):
             continue
         reason = _fault(entry, limits)
-        if copies[entry.filename] > 1:
+        if name in ambiguous:
             reason = "its name occurs more than once, with different contents"
-        elif overlaps or reached > bound:
+        elif overlaps:
             reason = "its data overlaps another member"
         if reason:
-            rejected.append(NotAnalysed(f"{wheel}!{entry.filename[: limits.name]}", reason))
-            continue
-        members[entry.filename] = Member(
-            entry.filename,
-            entry.file_size,
-            entry.compress_size,
-            entry.CRC,
-            entry.compress_type,
-            entry.header_offset,
-            bound,
-        )
-    return list(members.values()), sorted(set(rejected))
+            rejected.add(NotAnalysed(f"{wheel}!{name[: limits.name]}", reason))
+        else:
+            members[name] = Member(name, entry.file_size, packed, entry.CRC, entry.compress_type, header, bound)
+    return list(members.values()), sorted(rejected)
+
+
+def _ambiguous(entries: list[zipfile.ZipInfo]) -> set[str]:
+    """Return the names that several entries have whose contents differ."""
+    names = {entry.filename for entry in entries}
+    if len(names) == len(entries):
+        return set()
+    contents = {(entry.filename, entry.CRC, entry.file_size) for entry in entries}
+    return {name for name, count in Counter(name for name, _, _ in contents).items() if count > 1}
 
 
 def _fault(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
@@ -216,9 +217,7 @@ def _fault(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
     if len(name) > limits.name:
         return f"its name is longer than the limit of {limits.name} characters"
     if entry.orig_filename != name or _UNFIT.search(name):
-        return "its name contains a backslash or a control character"
-    if _OUTSIDE.search(name):
-        return "its name points outside of the wheel"
+        return "its name contains a backslash or a control character, or points outside of the wheel"
     if S_ISLNK(entry.external_attr >> 16):
         return "it is a symbolic link, which a wheel cannot contain"
     if entry.flag_bits & _ENCRYPTED:

@@ -26,7 +26,7 @@ class Arena:
     that waits until another thread is done; so one member at a time is always possible, however large.
     """
 
-    def __init__(self, spare: int = 256 << 20) -> None:
+    def __init__(self, spare: int = 176 << 20) -> None:
         self._spare = spare
         self._largest = 0
         self._total = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from abiclash.errors import NotAnalysed
@@ -26,9 +26,9 @@ def object_document(facts: ObjectFacts) -> dict[str, Any]:
     init = facts.init
     return {
         **{name: getattr(facts, name) for name in _PLAIN},
-        "versions": [astuple(version) for version in facts.versions],
-        "needs": [(file, [astuple(version) for version in versions]) for file, versions in facts.needs],
-        "tls": facts.tls and astuple(facts.tls),
+        "versions": _version_rows(facts.versions),
+        "needs": [(file, _version_rows(versions)) for file, versions in facts.needs],
+        "tls": facts.tls and (facts.tls.size, facts.tls.align, facts.tls.static),
         "init": (init.has_init, init.has_fini, init.init_array, init.fini_array),
         "rows": (len(facts.symbols.key), len(facts.references.symbol)),
     }
@@ -61,7 +61,7 @@ def wheel_document(facts: WheelFacts) -> dict[str, Any]:
             "size": [file.size for file in facts.files],
             "hash": [file.hash for file in facts.files],
         },
-        "not_analysed": [astuple(one) for one in facts.not_analysed],
+        "not_analysed": [(one.what, one.reason) for one in facts.not_analysed],
     }
 
 
@@ -76,6 +76,10 @@ def read_wheel_document(document: dict[str, Any], objects: tuple[ObjectFacts, ..
         objects=objects,
         not_analysed=tuple(NotAnalysed(*one) for one in document["not_analysed"]),
     )
+
+
+def _version_rows(versions: tuple[Version, ...]) -> list[tuple[int, str, int, str | None, bool, bool]]:
+    return [(v.index, v.name, v.hash, v.file, v.hidden, v.weak) for v in versions]
 
 
 def _versions(rows: list[list[Any]]) -> tuple[Version, ...]:

@@ -8,11 +8,16 @@ import numpy as np
 
 from abiclash.facts import dynamic as d
 from abiclash.facts.dynamic import Dynamic, StringTable, read_dynamic
+from abiclash.facts.fingerprints import read_runtimes
 from abiclash.facts.image import PF_X, PT_GNU_STACK, PT_INTERP, PT_TLS, Image
-from abiclash.facts.model import Initializers, ObjectFacts, Tls
+from abiclash.facts.initializers import read_initializers
+from abiclash.facts.model import ObjectFacts, Tls
+from abiclash.facts.names_table import Prefixes
 from abiclash.facts.notes import read_notes, read_producers
 from abiclash.facts.relocations import read_references, read_relocations
+from abiclash.facts.strings import read_strings, uses_environment
 from abiclash.facts.tables import read_symbols
+from abiclash.facts.text import read_only, read_texts
 from abiclash.facts.versions import read_versions
 
 if TYPE_CHECKING:
@@ -34,6 +39,12 @@ def read_object(ranges: Ranges, path: str) -> tuple[ObjectFacts, NameTable]:
     reading = read_references(image, relocations, table)
     versions = read_versions(image, found)
     build_id, dlopen_notes = read_notes(image)
+    regions = read_only(image) if dynamic else []
+    texts = read_texts(regions)
+    defined = Prefixes(table.names, np.flatnonzero(table.symbols.shndx))
+    extension = len(defined.find(b"PyInit_")) > 0
+    environment = uses_environment(table.symbols.key)
+    modules, strings = read_strings(regions, texts, extension=extension, environment=environment)
     header = image.header
     facts = ObjectFacts(
         path=path,
@@ -60,13 +71,13 @@ def read_object(ranges: Ranges, path: str) -> tuple[ObjectFacts, NameTable]:
         has_hash=table.has_hash,
         exec_stack=_exec_stack(image),
         tls=_tls(image, static=reading.static_tls or bool(found.flags & d.DF_STATIC_TLS)),
-        init=_initializers(found, header.word),
+        init=read_initializers(image, found, relocations, reading, table.symbols),
         producers=read_producers(image),
         build_id=build_id,
-        runtimes=(),
+        runtimes=read_runtimes(table.symbols, table.names, defined, texts),
         dlopen_notes=dlopen_notes,
-        modules=(),
-        strings=(),
+        modules=modules,
+        strings=strings,
         symbols=table.symbols,
         references=reading.references,
     )
@@ -94,14 +105,3 @@ def _tls(image: Image, *, static: bool) -> Tls | None:
     if segment is None:
         return Tls(0, 1, static=True) if static else None
     return Tls(segment.memsz, segment.align, static)
-
-
-def _initializers(dynamic: Dynamic, word: int) -> Initializers:
-    """Return the counts."""
-    return Initializers(
-        has_init=dynamic.has(d.DT_INIT),
-        has_fini=dynamic.has(d.DT_FINI),
-        init_array=dynamic.get(d.DT_INIT_ARRAYSZ) // word,
-        fini_array=dynamic.get(d.DT_FINI_ARRAYSZ) // word,
-        references=np.empty(0, dtype=np.uint32),
-    )

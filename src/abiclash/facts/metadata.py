@@ -77,7 +77,7 @@ def read_record(record: bytes) -> dict[str, tuple[int | None, str]]:
         for row in csv.reader(record.decode("utf-8").splitlines()):
             if not row:
                 continue
-            path, digest, size = (*row, "", "")[:3]
+            path, digest, size = row if len(row) == 3 else (*row, "", "")[:3]
             lines[path] = (int(size) if size else None, digest)
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise WheelError(f"it is not a table of paths, hashes and sizes ({error})") from error

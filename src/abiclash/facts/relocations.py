@@ -11,6 +11,8 @@ from abiclash.facts import dynamic as d
 from abiclash.facts.model import References, Reloc
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from abiclash.facts.dynamic import Dynamic
@@ -73,12 +75,19 @@ UNKNOWN = Kinds((), (), (), (), (), (), ())
 class Relocations:
     """All relocations of an object with their symbols, in the order in which ld.so applies them.
 
-    type, symbol: uint32. offset, addend: views of the file's own type; addend is None for DT_REL tables.
+    parts: the tables as views, with fields offset, info and, but for DT_REL, addend. type, symbol: uint32, of all.
     """
 
     parts: tuple[NDArray[np.void], ...]
     type: NDArray[np.uint32]
     symbol: NDArray[np.uint32]
+
+    def tables(self) -> Iterator[tuple[NDArray[np.void], NDArray[np.uint32]]]:
+        """Yield each table with the types of its relocations."""
+        start = 0
+        for part in self.parts:
+            yield part, self.type[start : start + len(part)]
+            start += len(part)
 
     @property
     def highest(self) -> int:

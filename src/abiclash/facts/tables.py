@@ -69,13 +69,22 @@ def read_symbols(image: Image, dynamic: Dynamic, referenced: int) -> SymbolTable
     if not named.all():
         keep, length = keep[named], length[named]
     key = name_keys(text, start[keep], length)
-    order = np.argsort(key, kind="stable")
+    order = _order(key)
     keep = keep[order]
     names = NameTable(key[order], start[keep], length[order], text)
     row = np.full(count, -1, dtype=np.int32)
     row[keep] = np.arange(len(keep), dtype=np.int32)
     symbols = _columns(image, dynamic, raw[keep], names.key, keep, _hashed(table, count)[keep])
     return SymbolTable(symbols, names, row, table is not None and len(table.reached) > 0)
+
+
+def _order(key: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Return the order by (key, index); versions of one name share a key, few names have several."""
+    order = np.argsort(key)
+    ordered = key[order]
+    if (ordered[1:] == ordered[:-1]).any():
+        order = np.argsort(key, kind="stable")
+    return order
 
 
 def _columns(
@@ -140,7 +149,9 @@ def _lengths(text: NDArray[np.uint8], start: NDArray[np.uint32]) -> NDArray[np.u
     if int(start.max()) >= len(text):
         raise ElfError(f"symbol name at {int(start.max()):#x}: outside of the string table of {len(text)} bytes")
     ends = np.append(np.flatnonzero(text == 0), len(text))
-    length: NDArray[np.uint32] = (ends[np.searchsorted(ends, start, side="left")] - start).astype(np.uint32)
+    order = np.argsort(start)  # a search in ascending order stays in the processor's cache
+    length = np.empty(len(start), dtype=np.uint32)
+    length[order] = ends[np.searchsorted(ends, start[order], side="left")] - start[order]
     return length
 
 

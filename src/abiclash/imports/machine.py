@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abiclash.errors import NotAnalysed
-from abiclash.imports.cext import CYTHON, CYTHON_RUNTIME
+from abiclash.imports.cimports import c_imports
 from abiclash.imports.execute import Executor
 from abiclash.imports.natives import BUILTINS, native_modules
 from abiclash.imports.values import (
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from abiclash.imports.world import ImportWorld
 
 RTLD_NOW = 2
-_NOT_IMPORTED = frozenset(("sys", "builtins", "__main__", CYTHON))
 
 
 @dataclass(slots=True)
@@ -216,9 +215,9 @@ class Machine(Executor):
 
     def imports_from_c(self, module: Module) -> None:
         """Import what an extension module names among its strings, as far as that is known to be an import."""
-        frame = Frame(module, module.vars, module.found.path)
         saved = self.local
-        for name, doubt in self.c_imports(module):
+        for name, doubt, path, line in c_imports(self, module):
+            frame = Frame(module, module.vars, path, line=line)
             self.local = max(saved, doubt)
             try:
                 self.load_module(name, frame)
@@ -227,23 +226,9 @@ class Machine(Executor):
             finally:
                 self.local = saved
 
-    def c_imports(self, module: Module) -> list[tuple[str, int]]:
-        """Return (module name, doubt) of what an extension module imports from C."""
-        own = set(module.name.split("."))
-        names = self.world.strings(module.found.path)
-        cython = CYTHON in names
-        kept: list[tuple[str, int]] = []
-        for name in names:
-            if name in own or name in _NOT_IMPORTED or (cython and name in CYTHON_RUNTIME):
-                continue
-            found = self.world.find(name.partition(".")[0], None)
-            if found is None or found.kind == "builtin" or module.name.startswith(name + "."):
-                continue
-            library = self.in_library(found.path)
-            if library and (not cython or self.in_library(module.found.path)):
-                continue
-            kept.append((name, LIKELY))
-        return kept
+    def read_text(self, path: str) -> str | None:
+        """Return the text of a file that is no Python module, None where it cannot be read."""
+        return self.world.text(path)
 
     # sys.modules and os.environ
 
@@ -319,7 +304,8 @@ class Machine(Executor):
                 entry.doubt = doubt
         else:
             self._sequence += 1
-            kind = "string" if frame is not None and frame.module.found.kind == "extension" else "source"
+            from_c = frame is not None and frame.module.found.kind == "extension" and not frame.line
+            kind = "string" if from_c else "source"
             place = (frame.path, frame.line) if frame is not None else ("", 0)
             index = self._loaded[path] = len(self.entries)
             self.entries.append(Entry(path, flags, kind, *place, text, doubt, name, self._sequence))

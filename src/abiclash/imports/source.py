@@ -15,7 +15,7 @@ from typing import Any
 from abiclash.errors import NotAnalysed
 from abiclash.imports.statements import Reducer
 
-DIGEST = 3
+DIGEST = 5
 """Version of the reduced form: part of every key under which digests are stored."""
 
 MAX_SOURCE = 8 << 20

@@ -62,6 +62,7 @@ class ImportWorld(Protocol):
     def find(self, name: str, search: Sequence[str] | None) -> Found | None: ...
     def source(self, path: str) -> ModuleSource: ...
     def strings(self, path: str) -> tuple[str, ...]: ...
+    def text(self, path: str) -> str | None: ...
     def owner(self, path: str) -> str | None: ...
     def exists(self, path: str) -> bool | None: ...
     def listing(self, path: str) -> Mapping[str, bool]: ...
@@ -175,6 +176,21 @@ class World:
         except (SourceError, OSError):
             return ()
         return tuple(kept.body)
+
+    def text(self, path: str) -> str | None:
+        """Return the text of a file, None where it cannot be read. Kept in the documents like a digest."""
+        tree = self._tree(path)
+        if tree is None:
+            return None
+        try:
+            stamp = tree.stamp(path)
+            kept = self.digests.get(stamp)
+            if kept is None:
+                kept = ModuleSource(body=[tree.read(path).decode("utf-8", "replace")])
+                self.digests.put(stamp, kept)
+        except (SourceError, OSError):
+            return None
+        return str(kept.body[0])
 
     def owner(self, path: str) -> str | None:
         """Return the distribution that installs a file."""

@@ -86,13 +86,15 @@ class Comparison:
         return 100.0 * self.agree / total if total else 100.0
 
 
-def predict(python: str | Path, events: Iterable[Mapping[str, Any]]) -> Prediction:
-    """Let the linker's model play recorded loads (`Observation.records`) in a process of `python` on this machine."""
-    host = live(Path(python), environ={})
-    world = World([host])
+def predict(python: str | Path, events: Iterable[Mapping[str, Any]], host: HostProfile | None = None) -> Prediction:
+    """Let the linker's model play recorded loads (`Observation.records`) in a process of `python` on this machine.
+
+    host: profile of this machine with that interpreter, to keep the facts that it has read.
+    """
+    host = host or live(Path(python), environ={})
     if host.interpreter is None:
         raise LabError(f"{python}: no interpreter is known for it; name one that exists")
-    process = replay(world, host, str(host.interpreter.executable), events)
+    process = replay(World([host]), host, str(host.interpreter.executable), events)
     return Prediction(process, host, collect(process))
 
 

@@ -56,11 +56,12 @@ def download(suite: str, machine: str, packages: list[str], folder: Path) -> Pat
 
 
 def unpack(debs: Path, tree: Path) -> list[str]:
-    """Unpack all .deb files of a folder into one tree with a merged /usr; returns `name version` of each, sorted.
+    """Unpack all .deb files of a folder into a new tree with a merged /usr; returns `name version` of each, sorted.
 
-    Raises LabError when one cannot be unpacked.
+    An older tree of the same name is replaced. Raises LabError when one cannot be unpacked.
     """
-    tree.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir(parents=True)
     names = []
     for package in sorted(debs.glob("*.deb")):
         _run(["dpkg-deb", "--extract", str(package), str(tree)], debs)

@@ -127,8 +127,12 @@ def _uv(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     from uv import find_uv_bin  # noqa: PLC0415 - only where an environment is made
 
     environ = IndexSettings.load().environment()
+    try:
+        uv = find_uv_bin()
+    except FileNotFoundError as error:
+        raise LabError("uv: it is not installed beside abiclash; install the package uv") from error
     return subprocess.run(
-        [find_uv_bin(), *arguments],
+        [uv, *arguments],
         capture_output=True,
         text=True,
         check=False,

@@ -7,6 +7,7 @@ line that asked, but not what C code opens. Both are taken from one run and join
 from __future__ import annotations
 
 import ast
+import itertools
 import os
 import subprocess
 import tempfile
@@ -99,14 +100,20 @@ def observe_plan(
 
 
 def _joined(events: Sequence[Event], notes: Sequence[_Note]) -> Iterator[Seen]:
-    """Match ld.so's loads with the interpreter's, by real path or bare name, first come first served."""
+    """Match ld.so's loads with the interpreter's, by real path or bare name, first come first served.
+
+    Only calls from the interpreter (what is there at start) and from `_ctypes` can be ones that it has noted.
+    """
     waiting: dict[str, deque[_Note]] = defaultdict(deque)
     for note in notes:
         waiting[os.path.realpath(note[0]) if "/" in note[0] else note[0]].append(note)
     public = {event.path for event in events if event.kind == "global"}
+    start = itertools.takewhile(lambda event: event.kind != "init", events)
+    interpreter_code = {event.path for event in start if event.kind == "relocate"}
+    interpreter_code |= {os.path.realpath(note[0]) for note in notes if note[2] == "_ctypes"}
     for opened in _opens(events):
         queue = waiting[opened.asked] or waiting[opened.path]
-        if queue:
+        if queue and (opened.again or opened.caller in interpreter_code):
             name, flags, module, by, file, line = queue.popleft()
             yield Seen(opened.path, name, flags, module, opened.caller, by, file, line, opened.found, opened.again)
         elif not opened.again:

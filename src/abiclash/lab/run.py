@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -89,9 +90,8 @@ def run_child(
     LabError when it cannot be started.
     """
     limits = limits or Limits()
-    home = folder / "home"
+    home, report = folder / "home", folder / "report"
     home.mkdir(exist_ok=True)
-    report = folder / "report"
     settings = {
         "memory": limits.memory,
         "report": str(report),
@@ -110,29 +110,29 @@ def run_child(
             cwd=home,
             start_new_session=True,
         )
-        try:
-            status, timed_out = child.wait(timeout=limits.seconds), False
-        except subprocess.TimeoutExpired:
-            timed_out = True
-        finally:
-            _kill_group(child)
-        if timed_out:
-            status = child.wait()
+        status, timed_out = _wait(child, limits.seconds)
+        seconds = time.monotonic() - began
         stdout, stderr = _tail(output), _tail(errors)
     if not report.exists():
         raise LabError(f"{command[0]}: it could not be started: {stderr.strip() or status}")
     offline = report.read_text(encoding="ascii") == "offline"
-    return Run(status, child.pid, time.monotonic() - began, timed_out, offline, stdout, stderr)
+    return Run(status, child.pid, seconds, timed_out, offline, stdout, stderr)
+
+
+def _wait(child: subprocess.Popen[bytes], seconds: float) -> tuple[int, bool]:
+    """Wait for the end of a child, or make it; also of what it left behind. Return its status, and whether it took
+    too long. (Its session is its own, so its process group holds nothing else.)
+    """
+    try:
+        return child.wait(timeout=seconds), False
+    except subprocess.TimeoutExpired:
+        os.killpg(child.pid, signal.SIGKILL)
+        return child.wait(), True
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def _tail(stream: BinaryIO) -> str:
     stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
     return stream.read().decode("utf-8", "replace")
-
-
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    """End what the child left behind, and itself: its session is its own, so the group holds nothing else."""
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -1,6 +1,7 @@
 """Makes the shipped profiles: hosts from Debian's packages, interpreters from CPython builds.
 
-usage: python -m abiclash.lab.shipped_hosts host SUITE NAME MACHINE FOLDER
+usage: python -m abiclash.lab.shipped_hosts all FOLDER PYTHON...
+       python -m abiclash.lab.shipped_hosts host SUITE NAME MACHINE FOLDER
        python -m abiclash.lab.shipped_hosts musl SUITE NAME MACHINE FOLDER
        python -m abiclash.lab.shipped_hosts interpreter PYTHON FOLDER
 
@@ -38,6 +39,12 @@ if TYPE_CHECKING:
     from abiclash.sources.profile_file import Loaded
 
 _PREFIX = "/usr/local"
+_DEBIAN = [
+    (suite, name, machine)
+    for suite, name in (("bookworm", "debian-12"), ("trixie", "debian-13"))
+    for machine in ("x86_64", "aarch64")
+]
+_MUSL = [("bookworm", "musl-1.2", machine) for machine in ("x86_64", "aarch64")]
 _PACKAGES = (
     *("libc6", "libstdc++6", "libgcc-s1", "libgomp1", "libatomic1", "zlib1g", "libffi8", "libexpat1"),
     *("libsqlite3-0", "libbz2-1.0", "liblzma5", "libncursesw6", "libtinfo6", "libuuid1", "libcrypt1", "libnsl2"),
@@ -253,18 +260,23 @@ def _write(builder: ProfileBuilder, name: str) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    """Run one of the three commands; returns the exit status."""
+    """Run one of the commands; returns the exit status."""
+    match arguments:
+        case ["all", folder, *pythons]:
+            steps = [["host", *host, f"{folder}/{'-'.join(host)}"] for host in _DEBIAN]
+            steps += [["musl", *host, f"{folder}/{'-'.join(host)}"] for host in _MUSL]
+            steps += [["interpreter", python, folder] for python in pythons]
+            return max(map(main, steps))
+        case ["host" | "musl" | "interpreter" as kind, *rest] if len(rest) == (2 if kind == "interpreter" else 4):
+            pass
+        case _:
+            sys.stderr.write(__doc__ or "")
+            return 2
     try:
-        match arguments:
-            case ["host", suite, name, machine, folder]:
-                path = make_host(suite, name, machine, Path(folder))
-            case ["musl", suite, name, machine, folder]:
-                path = make_musl(suite, name, machine, Path(folder))
-            case ["interpreter", python, folder]:
-                path = make_interpreter(Path(python), Path(folder))
-            case _:
-                sys.stderr.write(__doc__ or "")
-                return 2
+        if kind == "interpreter":
+            path = make_interpreter(Path(rest[0]), Path(rest[1]))
+        else:
+            path = (make_host if kind == "host" else make_musl)(rest[0], rest[1], rest[2], Path(rest[3]))
     except AbiclashError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -92,7 +92,7 @@ class Process:
             link.is_global = link.file in process.global_scope
             link.scope = [GLOBAL_SCOPE]
         process._check_versions(process.maps.values())
-        order = [process.maps[f] for f in reversed(main.dependencies or ())]
+        order = [process.maps[dependency] for dependency in reversed(main.dependencies or ())]
         process.tls.lay_out_initial(process.maps.values())
         process._relocate(order)
         process.events.append(
@@ -113,17 +113,19 @@ class Process:
     # -- dlopen -----------------------------------------------------------------------------------------------
 
     def dlopen(self, name: str, mode: Mode = Mode.NOW, caller: int | None = None) -> LoadEvent:
-        """Open an object as dl_open_worker_begin does; a failed load leaves the process as it was.
+        """Open an object as dl_open_worker_begin does; what a failed load brought is gone again.
 
         caller: file id of the object that calls dlopen: its run path serves a name without a slash.
         """
-        before = self._snapshot()
+        known, unique, tls = set(self.maps), self.unique.copy(), self.tls.copy()
         try:
             event = self._open(name, mode, caller)
         except LoadFailure as failure:
-            known = before[0]
-            begun = tuple(link for file, link in self.maps.items() if file not in known and link.targets is not None)
-            self._restore(before)
+            new = [link for file, link in self.maps.items() if file not in known]
+            for link in new:
+                del self.maps[link.file]
+            self.unique, self.tls = unique, tls
+            begun = tuple(link for link in new if link.targets is not None)
             event = LoadEvent(name, mode, None, failure=failure, discarded=begun)
         self.events.append(event)
         return event
@@ -304,19 +306,14 @@ class Process:
     def fork(self) -> Process:
         """Return an independent copy: the state of "A alone" is the start of "A then B"."""
         other = copy.copy(self)
-        other._restore(self._snapshot())  # noqa: SLF001
-        other.events = list(self.events)
-        return other
-
-    def _snapshot(self) -> tuple[dict[int, LinkMap], list[int], UniqueTable, StaticTls]:
-        maps = {file: copy.copy(link) for file, link in self.maps.items()}
-        for link in maps.values():
+        other.maps = {file: copy.copy(link) for file, link in self.maps.items()}
+        for link in other.maps.values():
             link.names = set(link.names)
             link.scope = list(link.scope)
-        return maps, list(self.global_scope), self.unique.copy(), self.tls.copy()
-
-    def _restore(self, state: tuple[dict[int, LinkMap], list[int], UniqueTable, StaticTls]) -> None:
-        self.maps, self.global_scope, self.unique, self.tls = state
+        other.global_scope = list(self.global_scope)
+        other.events = list(self.events)
+        other.unique, other.tls = self.unique.copy(), self.tls.copy()
+        return other
 
     # -- answers ----------------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ class Download:
     _validator: str | None = None
     _told: int = 0
     _done: int = 0
+    _joined: bool = False
     _digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def run(self) -> str:
@@ -81,7 +82,7 @@ class Download:
 
     def _restart(self) -> None:
         self.part.unlink(missing_ok=True)
-        self._done, self._digest = 0, hashlib.sha256()
+        self._done, self._digest, self._joined = 0, hashlib.sha256(), False
 
     def _count(self, chunk: bytes) -> None:
         self._digest.update(chunk)
@@ -93,7 +94,10 @@ class Download:
     def _receive(self) -> None:
         """Get what is missing of the file."""
         if self._done and self._done == self.size:
+            self._joined = True
             return
+        if self.sha256 is None and self._validator is None:
+            self._restart()  # nothing would show that two halves are of different files
         headers = {"Range": f"bytes={self._done}-"} if self._done else {}
         if self._done and self._validator:
             headers["If-Range"] = self._validator
@@ -101,7 +105,7 @@ class Download:
             with self.client.stream("GET", self.url, headers=headers) as response:
                 self._accept(response)
                 with self.part.open("ab") as file:
-                    for chunk in response.iter_raw(_CHUNK):
+                    for chunk in response.iter_raw():
                         if not self._done and not chunk.startswith(_ZIP):
                             raise self._error(
                                 f"{_host(self.url)} sends {_nature(chunk, response)}, not a wheel; {_PORTAL}"
@@ -120,6 +124,7 @@ class Download:
         """Return when the body continues what is there, or is the whole file; raise for anything else."""
         status = response.status_code
         if status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {self._done}-"):
+            self._joined = True
             return
         if status in {206, 416}:
             self._restart()
@@ -140,12 +145,16 @@ class Download:
         digest, size = self._digest.hexdigest(), self._done
         if self.sha256 in {None, digest} and self.size in {None, size} and size:
             return digest
-        self._restart()
+        reason = f"its sha256 is {digest}, but {self.sha256} was promised: it is damaged or was replaced"
         if self.size not in {None, size}:
-            raise _Again(f"{size} bytes came instead of {self.size}", 0)
-        if not size:
-            raise _Again("the server sends nothing", 0)
-        raise _Again(f"its sha256 is {digest}, but {self.sha256} was promised: it is damaged or was replaced", 0)
+            reason = f"{size} bytes came instead of {self.size}"
+        elif not size:
+            reason = f"{_host(self.url)} sends nothing"
+        joined = self._joined
+        self._restart()
+        if joined:
+            raise _Again(reason, 0)  # its halves may be of two files
+        raise self._error(f"{reason}; check the index")
 
     def _error(self, reason: str) -> SourceError:
         return SourceError(f"{self.filename}: {reason}")

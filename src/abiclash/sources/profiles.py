@@ -136,10 +136,11 @@ def _host_file(name_or_path: str | Path, machine: str) -> ProfileFile:
 
 
 def _host(file: ProfileFile) -> dict[str, Any]:
-    host = file.header.get("host")
-    if host is None:
-        raise SourceError(f"{file.path}: keeps an interpreter but no host; see `abiclash host list`")
-    return dict(host)
+    with file.reading():
+        host = file.header["host"]
+        if host is None:
+            raise SourceError(f"{file.path}: keeps an interpreter but no host; see `abiclash host list`")
+        return dict(host)
 
 
 def _interpreters(file: ProfileFile, machine: str, python: str = "*") -> Iterator[tuple[dict[str, Any], ProfileFile]]:

@@ -1,0 +1,142 @@
+"""What an object's read-only strings tell the rules: modules it may import, registry keys, files of descriptors.
+
+Kinds of `ObjectFacts.strings`:
+pybind11-internals, nanobind-internals   the key under which an extension module shares its registry of types
+typeinfo-name   names of C++ types (Itanium ABI, as in _ZTS symbols) in modules with such a key
+proto-file      names of the .proto files whose descriptors the object holds
+env             names of environment variables that steer paths, plugins and threads, where getenv is used
+version         whole strings that are a version number, in extension modules
+numpy-abi       the oldest NumPy C API that the module was built for, as its import error spells it
+words           one string: the bare lower-case identifiers of an extension module, joined by blanks
+glued           one string: the constants of a Cython module that keeps them deflated, without separators;
+                look for a name that is known, it cannot be split
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.facts.text import DOTTED, LOWER, UPPER, WORD, blocks
+from abiclash.names import name_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from abiclash.facts.text import Texts
+
+MAX_MODULES, MAX_TYPES, MAX_OTHERS = 4096, 20_000, 2000
+MAX_JOINED = 64 * 1024
+MAX_INFLATED = 1 << 20
+LONGEST_KEY = 120
+
+_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_BARE = re.compile(r"[a-z_][a-z0-9_]{2,39}")
+_TYPE_NAME = re.compile(r"(?:N[KV]*|S[tabsiod])?[1-9]\d{0,2}[A-Za-z_]\w*")
+_STEERING = re.compile(
+    r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:PATHS?|DIRS?|HOME|ROOT|PREFIX|CONF|CONFIG|FILE|LIBS?|LIBRARY|DATA|PLUGINS?"
+    r"|BACKEND|PLATFORM|OK|THREADS|PRELOAD|MODULES?)"
+)
+_VERSION = re.compile(r"\d{1,4}(?:\.\d{1,5}){1,3}")
+_NUMPY_HEADERS = re.compile(r"module was compiled against NumPy C-API version 0x%x \(NumPy ([\d.]+)\)")
+_PYBIND11 = re.compile(r"__pybind11_internals_v\w+")
+_NANOBIND = re.compile(r"(?:__nb_internals_)?v\d+\w*_(?:libstdcpp|libcpp)\w*")
+_PROTO = re.compile(rb"[\w/.\-]+\Z")
+_PLAIN = re.compile(rb"[\t\n\x20-\x7e\0]*")
+
+_GETENV = np.array([name_key(name) for name in ("getenv", "secure_getenv", "__secure_getenv")], dtype=np.uint64)
+
+
+def uses_environment(keys: NDArray[np.uint64]) -> bool:
+    """Tell whether a symbol table (keys ascending) holds getenv."""
+    return bool((np.searchsorted(keys, _GETENV, side="right") > np.searchsorted(keys, _GETENV, side="left")).any())
+
+
+def read_strings(
+    regions: list[NDArray[np.uint8]], texts: Texts, *, extension: bool, environment: bool
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Return (modules, strings) of `ObjectFacts`, sorted within each kind."""
+    modules: list[str] = []
+    found = [("proto-file", name) for name in sorted(_descriptor_files(regions))[:MAX_OTHERS]]
+    if environment:
+        names = texts.select((texts.classes & UPPER != 0) & (texts.classes & LOWER == 0))
+        found += [("env", name) for name in names if _STEERING.fullmatch(name)][:MAX_OTHERS]
+    if extension:
+        dotted = texts.select((texts.classes & (DOTTED | WORD)) == DOTTED)
+        modules = [name for name in dotted if _MODULE.fullmatch(name)][:MAX_MODULES]
+        found += [("version", name) for name in dotted if _VERSION.fullmatch(name)][:MAX_OTHERS]
+        lower = texts.select((texts.classes & LOWER != 0) & (texts.length <= LONGEST_KEY))
+        found += _registries(texts, lower)
+        matches = (_NUMPY_HEADERS.match(text) for text in texts.select(texts.numbered & (texts.length > 99)))
+        found += [("numpy-abi", match[1]) for match in matches if match]
+        found += [("words", text) for text in (_join(word for word in lower if _BARE.fullmatch(word)),) if text]
+        found += [("glued", text) for text in _inflated(regions)]
+    return tuple(modules), tuple(sorted(found))
+
+
+def _registries(texts: Texts, lower: list[str]) -> list[tuple[str, str]]:
+    """Return the keys of pybind11's and nanobind's registries, and the type names of modules that have one."""
+    keys = [("pybind11-internals", word) for word in lower if _PYBIND11.fullmatch(word)]
+    keys += [("nanobind-internals", word) for word in lower if _NANOBIND.fullmatch(word)]
+    if keys:
+        words = texts.select(texts.classes & WORD != 0)
+        keys += [("typeinfo-name", word) for word in words if _TYPE_NAME.fullmatch(word)][:MAX_TYPES]
+    return keys
+
+
+def _join(words: Iterator[str]) -> str:
+    """Return the words, joined by blanks and cut to `MAX_JOINED`."""
+    joined = " ".join(words)
+    return joined if len(joined) <= MAX_JOINED else joined[:MAX_JOINED].rpartition(" ")[0]
+
+
+def _descriptor_files(regions: list[NDArray[np.uint8]]) -> set[str]:
+    """Return the file names that open a serialized FileDescriptorProto: tag 10, length, name.
+
+    A dependency in a descriptor has tag 26 (google/protobuf/descriptor.proto), so it is not taken for a file of ours.
+    """
+    found: set[str] = set()
+    for region in regions:
+        for block, own in blocks(region):
+            raw = block.tobytes()
+            at = raw.find(b".proto")
+            while 0 <= at < own and len(found) < MAX_OTHERS:
+                end = at + 6
+                match = _PROTO.search(raw, max(end - 130, 0), end)
+                found |= {name.decode("ascii") for name in _opened(raw, match.start(), end)} if match else set()
+                at = raw.find(b".proto", end)
+    return found
+
+
+def _opened(raw: bytes, start: int, end: int) -> list[bytes]:
+    """Return the name that ends at `end` and has its tag and length before it.
+
+    The length byte may itself look like a part of the name, so each start is tried.
+    """
+    for at in range(max(start, 2), end):
+        if raw[at - 2] == 0x0A and raw[at - 1] == end - at:
+            return [raw[at:end]]
+    return []
+
+
+def _inflated(regions: list[NDArray[np.uint8]]) -> list[str]:
+    """Return the constants that Cython 3.1 and later keeps deflated (zlib, level 9), as far as they are text."""
+    found = set()
+    for region in regions:
+        raw = region[:MAX_INFLATED].tobytes()
+        at = raw.find(b"\x78\xda")
+        while at >= 0:
+            try:
+                text = zlib.decompressobj().decompress(raw[at:], MAX_JOINED)
+            except zlib.error:
+                text = b""
+            plain = _PLAIN.match(text)
+            if plain and len(plain[0]) > 64:
+                found.add(plain[0].decode("ascii"))
+            at = raw.find(b"\x78\xda", at + 2)
+    return sorted(found)

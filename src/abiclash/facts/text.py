@@ -1,0 +1,131 @@
+"""The text among the read-only data of an object: whole strings, found with numpy and classified without a loop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.facts.image import PF_W, PF_X, PT_GNU_EH_FRAME, Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+SHT_PROGBITS, SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 1, 2, 4
+LIMIT = 128 << 20
+"""Bytes of read-only data that are searched per object."""
+SHORTEST, LONGEST = 3, 511
+_BLOCK = 1 << 20  # stays in a processor's cache
+
+# Device code and unwinding tables are large, read-only, and hold no text.
+_NO_TEXT = (".eh_frame", ".gcc_except_table", ".nv_fatbin", "__nv_relfatbin", ".hip_fatbin", ".interp")
+
+WORD, DOTTED, UPPER, LOWER = 1, 2, 4, 8
+"""Classes of a whole string: identifier characters; those and dots; [A-Z0-9_] only; [a-z0-9_] only."""
+
+_LOWER, _UPPER, _DIGIT = (np.arange(ord(first), ord(last) + 1) for first, last in ("az", "AZ", "09"))
+_CLASSES = np.zeros(256, dtype=np.uint8)
+_CLASSES[_LOWER] = WORD | DOTTED | LOWER
+_CLASSES[_UPPER] = WORD | DOTTED | UPPER
+_CLASSES[_DIGIT] = WORD | DOTTED | UPPER | LOWER
+_CLASSES[ord("_")] = WORD | DOTTED | UPPER | LOWER
+_CLASSES[ord(".")] = DOTTED
+_CLASSES[0] = 0xFF  # the NUL behind a string does not count
+_CONTROL = np.ones(256, dtype=np.uint8)
+_CONTROL[32:127] = _CONTROL[0] = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Whole printable strings, NUL before and behind.
+
+    raw: the strings with a NUL behind each. start, length: of each in `raw`, int64. classes: uint8, the classes that
+    all characters of a string have in common. numbered: bool, has a digit on both sides of a dot.
+    """
+
+    raw: bytes
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    classes: NDArray[np.uint8]
+    numbered: NDArray[np.bool_]
+
+    def select(self, chosen: NDArray[np.bool_]) -> list[str]:
+        """Return the chosen strings, distinct and sorted."""
+        start = self.start[chosen]
+        pieces = {self.raw[a:b] for a, b in zip(start.tolist(), (start + self.length[chosen]).tolist(), strict=True)}
+        return [piece.decode("ascii") for piece in sorted(pieces)]
+
+
+def read_only(image: Image) -> list[NDArray[np.uint8]]:
+    """Return the kept read-only data of an object as views, `LIMIT` bytes at most."""
+    frames = image.segment(PT_GNU_EH_FRAME)
+    spans = [
+        (section.offset, section.size)
+        for section in image.sections
+        if section.type == SHT_PROGBITS
+        and section.flags & (SHF_ALLOC | SHF_WRITE | SHF_EXECINSTR) == SHF_ALLOC
+        and not section.name.startswith(_NO_TEXT)
+        and (frames is None or section.addr != frames.vaddr)
+    ]
+    if not spans:
+        spans = [(s.offset, s.filesz) for s in image.loads if not s.flags & (PF_W | PF_X)]
+    found, left = [], LIMIT
+    for offset, size in spans:
+        length = min(size, left)
+        if length and image.ranges.has(offset, length):
+            found.append(image.ranges.read(offset, length))
+            left -= length
+    return found
+
+
+def blocks(region: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    """Yield (block, n): pieces of a region that overlap; what starts in a piece's first n bytes is its own."""
+    for start in range(0, len(region), _BLOCK):
+        yield region[start : start + _BLOCK + LONGEST + 2], min(_BLOCK, len(region) - start)
+
+
+def read_texts(regions: list[NDArray[np.uint8]]) -> Texts:
+    """Return the whole printable strings of the regions."""
+    found = [_strings(block, own) for region in regions for block, own in blocks(region)]
+    raw = np.concatenate([np.empty(0, dtype=np.uint8), *(piece for piece, _ in found)])
+    size = np.concatenate([np.empty(0, dtype=np.int64), *(sizes for _, sizes in found)])
+    start = np.cumsum(size) - size
+    classes, numbered = np.empty(0, dtype=np.uint8), np.zeros(len(start), dtype=np.bool_)
+    if len(start):
+        classes = np.bitwise_and.reduceat(_CLASSES[raw], start)
+        digit = (raw - np.uint8(ord("0"))) < 10
+        dots = np.flatnonzero(digit[:-2] & (raw[1:-1] == ord(".")) & digit[2:])
+        numbered[np.searchsorted(start, dots, side="right") - 1] = True
+    return Texts(raw.tobytes(), start, size - 1, classes, numbered)
+
+
+def _strings(block: NDArray[np.uint8], own: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return (the strings of a block, each with its NUL; their lengths with it).
+
+    Tables of numbers hold printable bytes everywhere, so only a NUL next to three of them is looked at.
+    """
+    none = np.empty(0, dtype=np.int64)
+    if len(block) <= SHORTEST + 1:
+        return block[:0], none
+    printable, zero = (block - np.uint8(32)) <= 94, block == 0
+    three = printable[:-2] & printable[1:-1] & printable[2:]
+    start = np.flatnonzero(zero[:-3] & three[1:]) + 1
+    end = np.flatnonzero(zero[3:] & three[:-1]) + 3
+    if not len(start) or not len(end):
+        return block[:0], none
+    nearest = np.searchsorted(start, end) - 1
+    start, end = start[nearest[nearest >= 0]], end[nearest >= 0]
+    near = np.flatnonzero((end - start <= LONGEST) & (start <= own))
+    start, size = start[near], end[near] - start[near] + 1
+    text = block[_positions(start, size)]
+    # A control character between the two NULs: a piece of a longer text, or no text.
+    whole = np.maximum.reduceat(_CONTROL[text], np.cumsum(size) - size) == 0 if len(size) else none.astype(np.bool_)
+    return text[np.repeat(whole, size)], size[whole]
+
+
+def _positions(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return all offsets of the ranges, one range after the other."""
+    return np.arange(int(length.sum())) + np.repeat(start - (np.cumsum(length) - length), length)
