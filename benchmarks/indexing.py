@@ -19,8 +19,9 @@ from wheels import TEN, fetched
 
 from abiclash.facts.content_hash import content_hash
 from abiclash.facts.index import index_wheels
+from abiclash.facts.layout import wanted
 from abiclash.facts.store import Store
-from abiclash.facts.wheel import Wheel, sparingly
+from abiclash.facts.wheel import Wheel
 
 
 class _Dropped(Exception):  # noqa: N818 - not an error
@@ -58,7 +59,7 @@ def largest_kept(paths: list[Path]) -> int:
 
     def look(head: bytes, size: int) -> list[tuple[int, int]]:
         nonlocal kept
-        kept = max(kept, sum(length for _, length in sparingly(head, size)))
+        kept = max(kept, sum(length for _, length in wanted(head, size)))
         raise _Dropped
 
     for path in paths:

@@ -188,7 +188,9 @@ def test_damaged_files_are_told(small: Path, tmp_path: Path, data: st.DataObject
     assert "damaged.profile" in told or "no facts of CPython" in told
 
 
-_VALUES: st.SearchStrategy[Any] = st.none() | st.booleans() | st.integers(-2, 2**40) | st.text(max_size=5) | st.just([]) | st.just({})
+_VALUES: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers(-2, 2**40) | st.text(max_size=5) | st.just([]) | st.just({})
+)
 
 
 @given(st.data())

@@ -33,7 +33,9 @@ def test_lines_comments_continuations_and_variables(tmp_path: Path, monkeypatch:
 
 
 def test_hashes_belong_to_their_requirement(tmp_path: Path) -> None:
-    found = read(tmp_path / "r.txt", f"six==1.0 --hash=sha256:{'A' * 64} \\\n --hash sha256:{'b' * 64} --hash=md5:0\nx\n")
+    found = read(
+        tmp_path / "r.txt", f"six==1.0 --hash=sha256:{'A' * 64} \\\n --hash sha256:{'b' * 64} --hash=md5:0\nx\n"
+    )
     assert [target.hashes for target in found.targets if isinstance(target, RequirementTarget)] == [
         {"a" * 64, "b" * 64},
         set(),
@@ -44,7 +46,7 @@ def test_other_files_are_read_beside_the_one_that_names_them(tmp_path: Path) -> 
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/more.txt").write_text("b\n-r more.txt\n-c ../limits.txt\n--find-links house\n")
     (tmp_path / "limits.txt").write_text("a<2\nc<3 --hash=sha256:00\n")
-    found = read(tmp_path / "r.txt", "a\n-rsub/more.txt\n--requirement=sub/more.txt\n")
+    found = read(tmp_path / "r.txt", "a\n-rsub/more.txt\n")
     assert lines(found) == ["a", "b"]
     assert found.constraints == ["a<2", "c<3"]
     assert found.settings == [("find-links", str(tmp_path / "sub/house"))]

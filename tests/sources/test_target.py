@@ -37,7 +37,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("demo[a,b]>=1,<2", "demo", "demo[a,b]<2,>=1"),
         ('demo; python_version < "3"', "demo", 'demo; python_version < "3"'),
         ("demo @ https://host/demo-1.0-py3-none-any.whl", "demo", "demo @ https://host/demo-1.0-py3-none-any.whl"),
-        ("https://host/x/Demo_X-1.0-py3-none-any.whl?t=1", "demo-x", "demo-x @ https://host/x/Demo_X-1.0-py3-none-any.whl?t=1"),
+        (
+            "https://host/x/Demo_X-1.0-py3-none-any.whl?t=1",
+            "demo-x",
+            "demo-x @ https://host/x/Demo_X-1.0-py3-none-any.whl?t=1",
+        ),
     ],
 )
 def test_requirements(text: str, name: str, line: str) -> None:
@@ -58,11 +62,8 @@ def test_files_and_folders(here: Path) -> None:
     for name in ("pylock.toml", "pylock.dev.toml", "uv.lock", "poetry.lock", "needs.txt"):
         (here / name).write_text("")
     (here / "x.so.1").write_bytes(b"\x7fELF...")
-    found = {
-        text: type(parse_target(text))
-        for text in ("house", "./house", f"house/{WHEEL}", f"house/{WHEEL}[a]", "pylock.toml", "pylock.dev.toml")
-        + ("uv.lock", "poetry.lock", "needs.txt", "x.so.1", "./x.so.1")
-    }
+    texts = ["house", "./house", f"house/{WHEEL}", f"house/{WHEEL}[a]", "pylock.toml", "pylock.dev.toml", "uv.lock"]
+    found = {text: type(parse_target(text)) for text in [*texts, "poetry.lock", "needs.txt", "x.so.1", "./x.so.1"]}
     assert list(found.values()) == [FolderTarget] * 2 + [WheelTarget] * 2 + [LockTarget] * 4 + [
         RequirementsTarget,
         ObjectTarget,

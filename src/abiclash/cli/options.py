@@ -37,7 +37,7 @@ _COLOR = click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours; auto: on a terminal."
 )
 _OUTPUT = click.option("-o", "--output", type=FILE, help="Write to this file instead of stdout.")
-QUIET = click.option("-q", "--quiet", is_flag=True, help="Only the verdicts, no progress.")
+QUIET = click.option("-q", "--quiet", is_flag=True, help="Short output, no progress.")
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Whole lists, nothing summed up.")
 
 

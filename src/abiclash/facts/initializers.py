@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abiclash.facts import dynamic as d
-from abiclash.facts.code import Code, read_code, unaligned
+from abiclash.facts.code import REACH, Code, read_code, unaligned
 from abiclash.facts.model import Initializers, Place
 from abiclash.facts.relocations import EM_X86_64, KINDS
 
@@ -31,10 +31,11 @@ CODE_BUDGET = 8 << 20
 """Bytes of code that are followed per object, the functions nearest to the initializers first."""
 
 _BLOCK = 1 << 18  # offsets looked at together: what fits into a processor's cache
-_REACH = 1 << 31  # a displacement has 32 bits
 
-_CALL, _JUMP = 0xE8, 0xE9
-_ENDBR64 = 0xFA1E0FF3
+_CALL = 0xE8  # call; 0xE9 is jmp
+_TWO_BYTES, _CONDITIONAL = 0x0F, 0x80  # 0F 8x: jo, jno ... jg
+_ENDBR64 = np.uint32(0xFA1E0FF3).astype(np.int32)
+_BND = 0xF2
 _JUMP_SLOT = 0x25FF  # jmp *slot(%rip), little-endian
 _CALL_SLOT = 0x15FF  # call *slot(%rip)
 
@@ -46,17 +47,16 @@ class _Slots:
     own: the address of the function that this object defines under that name itself, else 0.
     """
 
-    address: NDArray[np.int64]
+    address: NDArray[np.int32]
     row: NDArray[np.int32]
-    own: NDArray[np.int64]
+    own: NDArray[np.int32]
 
-    def find(self, targets: NDArray[np.int32], base: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return (which of the targets, counted from `base`, are slots, the index of each one's slot)."""
-        low, span = int(self.address[0]) - base, int(self.address[-1] - self.address[0])
-        near = np.flatnonzero((targets - np.int32(low)).view(np.uint32) <= span)
-        wanted = targets[near].astype(np.int64) + base
-        at = np.searchsorted(self.address, wanted)
-        exact = self.address[at] == wanted
+    def find(self, targets: NDArray[np.int32]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return (which of the targets are slots, the index of each one's slot)."""
+        low = self.address[0]
+        near = np.flatnonzero((targets - low).view(np.uint32) <= np.uint32(self.address[-1] - low))
+        at = np.searchsorted(self.address, targets[near])
+        exact = self.address[at] == targets[near]
         return near[exact], at[exact]
 
 
@@ -69,8 +69,10 @@ def read_initializers(
     if image.header.machine == EM_X86_64 and image.header.bits == 64 and len(reading.references.symbol):
         entries = _entries(image, dynamic, relocations)
         code = read_code(image) if len(entries) else None
-        if code is not None and max(load.vaddr + load.memsz for load in image.loads) < _REACH:
-            references = _Walk(code, _slots(relocations, reading, symbols)).run(entries)
+        first = code.find(entries) if code is not None else references
+        slots = _slots(relocations, reading, symbols) if len(first) else None
+        if code is not None and slots is not None and len(slots.row):
+            references = _Walk(code, slots).run(first)
     return Initializers(
         has_init=dynamic.has(d.DT_INIT),
         has_fini=dynamic.has(d.DT_FINI),
@@ -80,29 +82,38 @@ def read_initializers(
     )
 
 
-def _entries(image: Image, dynamic: Dynamic, relocations: Relocations) -> NDArray[np.int64]:
+def _entries(image: Image, dynamic: Dynamic, relocations: Relocations) -> NDArray[np.int32]:
     """Return the addresses of the initializers: DT_INIT, and DT_INIT_ARRAY as stored and as relocated."""
-    found = [np.array([dynamic.get(d.DT_INIT)] if dynamic.get(d.DT_INIT) else [], dtype=np.int64)]
+    found = [np.array([dynamic.get(d.DT_INIT)], dtype=np.uint64)]
     start, size = dynamic.get(d.DT_INIT_ARRAY), dynamic.get(d.DT_INIT_ARRAYSZ)
     if size:
-        found.append(image.words(start, size // 8, 8, "the initializers").astype(np.int64))
-    for part, types in relocations.tables():
+        found.append(image.words(start, size // 8, 8, "the initializers"))
+    for part, types in relocations.tables() if size else ():
         if part.dtype.names == ("offset", "info", "addend"):
-            inside = (part["offset"] - np.uint64(start) < size) & np.isin(types, KINDS[EM_X86_64].relative)
-            found.append(part["addend"][inside].astype(np.int64))
-    entries = np.unique(np.concatenate(found))
-    return entries[entries > 0]
+            inside = np.flatnonzero(part["offset"] - np.uint64(start) < size)
+            inside = inside[np.isin(types[inside], KINDS[EM_X86_64].relative)]
+            found.append(part["addend"][inside].astype(np.uint64))
+    entries = np.concatenate(found)
+    return entries[(entries > 0) & (entries < REACH)].astype(np.int32)
 
 
 def _slots(relocations: Relocations, reading: Reading, symbols: Symbols) -> _Slots:
     """Return the words that ld.so fills with the address of a looked-up symbol."""
-    used = np.flatnonzero(reading.row >= 0)
-    offsets = np.concatenate([part["offset"].astype(np.int64) for part in relocations.parts])[used]
-    order = np.argsort(offsets, kind="stable")
-    row = reading.row[used][order]
+    offsets, rows = [], []
+    start = 0
+    for part in relocations.parts:
+        row = reading.row[start : start + len(part)]
+        start += len(part)
+        used = np.flatnonzero((row >= 0) & (part["offset"] < REACH))
+        offsets.append(part["offset"][used].astype(np.int32))
+        rows.append(row[used])
+    address, row = np.concatenate(offsets), np.concatenate(rows)
+    order = np.argsort(address, kind="stable")
+    row = row[order]
     symbol = reading.references.symbol[row]
-    own = (symbols.shndx[symbol] != 0) & (symbols.place[symbol] == Place.CODE)
-    return _Slots(offsets[order], row, np.where(own, symbols.value[symbol].astype(np.int64), 0))
+    value = symbols.value[symbol]
+    own = (symbols.shndx[symbol] != 0) & (symbols.place[symbol] == Place.CODE) & (value < REACH)
+    return _Slots(address[order], row, np.where(own, value, 0).astype(np.int32))
 
 
 class _Walk:
@@ -113,62 +124,63 @@ class _Walk:
         self.slots = slots
         self.words = unaligned(code.raw)
         self.reached = np.zeros(len(slots.row), dtype=np.bool_)
-        self.seen = np.empty(0, dtype=np.int64)
+        self.seen = np.zeros(len(code.starts), dtype=np.bool_)
         self.left = CODE_BUDGET
 
-    def run(self, entries: NDArray[np.int64]) -> NDArray[np.uint32]:
-        """Return the rows of `References` that are reached, ascending."""
-        front = entries[self.code.known(entries)]
+    def run(self, first: NDArray[np.intp]) -> NDArray[np.uint32]:
+        """Return the rows of `References` that are reached from these functions, ascending."""
+        front = np.unique(first)
         while len(front) and self.left > 0:
-            self.seen = np.union1d(self.seen, front)
-            front = np.setdiff1d(self._follow(front), self.seen)
+            self.seen[front] = True
+            following = np.zeros(len(self.seen), dtype=np.bool_)
+            self._follow(front, following)
+            front = np.flatnonzero(following & ~self.seen)
         return np.unique(self.slots.row[self.reached]).astype(np.uint32)
 
-    def _follow(self, functions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Mark the slots that these functions use, and return the functions that they go on to."""
-        length = np.maximum(self.code.ends(functions) - functions - 3, 0)
+    def _follow(self, functions: NDArray[np.intp], following: NDArray[np.bool_]) -> None:
+        """Mark the slots that these functions use, and the functions that they go on to."""
+        start, length = self.code.extents(functions)
+        length = np.maximum(length - 3, 0)
         total = np.cumsum(length)
-        found = [np.empty(0, dtype=np.int64)]
         done = 0
         while done < len(functions) and self.left > 0:
             before = int(total[done - 1]) if done else 0
             stop = max(done + 1, int(np.searchsorted(total, before + _BLOCK, side="right")))
-            at = _positions(functions[done:stop] - self.code.base, length[done:stop])
+            at = _positions(start[done:stop], length[done:stop])
             self.left -= len(at)
-            found += self._scan(at[at >= 2])
+            following[self.code.find(self._scan(at))] = True
             done = stop
-        return np.unique(np.concatenate(found))
 
-    def _scan(self, at: NDArray[np.int32]) -> list[NDArray[np.int64]]:
-        """Read each offset as a displacement; return the functions of this object that are gone to."""
-        base, raw = self.code.base, self.code.raw
-        # Targets count from `base`; one that wraps around 32 bits would lie outside of any object.
-        targets = self.words[at] + at + np.int32(4)
-        used, slot = self.slots.find(targets, base)
+    def _scan(self, at: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Read each offset as a displacement; return what is called or jumped to, stubs resolved."""
+        raw = self.code.raw
+        # A target that wraps around 32 bits would lie outside of any object.
+        targets = self.words[at] + (at + np.int32(self.code.base + 4))
+        used, slot = self.slots.find(targets)
         self.reached[slot] = True
-        opcode = raw[at[used] - 2] | raw[at[used] - 1].astype(np.int32) << 8
+        before = at[used]
+        opcode = raw[before - 2] | raw[before - 1].astype(np.int32) << 8
         own = self.slots.own[slot[(opcode == _JUMP_SLOT) | (opcode == _CALL_SLOT)]]
         opcodes = raw[at - 1]
-        jumps = np.flatnonzero((opcodes == _CALL) | (opcodes == _JUMP))
-        conditional = np.flatnonzero(opcodes & 0xF0 == 0x80)
-        conditional = conditional[raw[at[conditional] - 2] == 0x0F]
-        called = np.unique(targets[np.concatenate([jumps, conditional])]).astype(np.int64) + base
-        return [called[self.code.known(called)], self._stubs(called), own[own > 0]]
+        jumps = np.flatnonzero(opcodes & 0xFE == _CALL)
+        conditional = np.flatnonzero(opcodes & 0xF0 == _CONDITIONAL)
+        conditional = conditional[raw[at[conditional] - 2] == _TWO_BYTES]
+        called = np.concatenate([targets[jumps], targets[conditional]])
+        return np.concatenate([called, own, self._stubs(called)])
 
-    def _stubs(self, called: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _stubs(self, called: NDArray[np.int32]) -> NDArray[np.int32]:
         """Mark the slots of those call targets that are PLT stubs; return the object's own functions among them.
 
         A stub is jmp *slot(%rip), alone or behind endbr64 and with a bnd prefix (x86_64 psABI, .plt and .plt.sec).
         """
-        at = called - self.code.base
+        at = called - np.int32(self.code.base)
         at = at[(at >= 0) & (at < len(self.words) - 16)]
-        at = at + np.where(self.words[at] == np.array(_ENDBR64, dtype=np.uint32).astype(np.int32), 4, 0)
-        at = at + (self.code.raw[at] == 0xF2)
-        at = at[self.words[at] & 0xFFFF == _JUMP_SLOT] + 2
-        _, slot = self.slots.find(at.astype(np.int32) + np.int32(4) + self.words[at], self.code.base)
+        at = at + np.where(self.words[at] == _ENDBR64, np.int32(4), np.int32(0))
+        at = at + (self.code.raw[at] == _BND)
+        at = at[self.words[at] & 0xFFFF == _JUMP_SLOT] + np.int32(2)
+        _, slot = self.slots.find(self.words[at] + (at + np.int32(self.code.base + 4)))
         self.reached[slot] = True
-        own = self.slots.own[slot]
-        return own[own > 0]
+        return self.slots.own[slot]
 
 
 def _positions(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int32]:

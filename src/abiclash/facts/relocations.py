@@ -165,16 +165,17 @@ def read_references(image: Image, relocations: Relocations, table: SymbolTable) 
     visible[symbols.index[hidden]] = NO_LOOKUP
     at = visible[relocations.symbol] if len(visible) else np.full(len(kind), NO_LOOKUP, dtype=np.int32)
     used = np.flatnonzero((at >= 0) & (kind >= 0))
-    pair = at[used].astype(np.int64) * len(Reloc) + kind[used]
-    distinct, first, which, count = np.unique(pair, return_index=True, return_inverse=True, return_counts=True)
-    order = np.argsort(first)
-    rank = np.empty_like(order)
-    rank[order] = np.arange(len(order))
+    pair = at[used] * np.int32(len(Reloc)) + kind[used]
+    first = np.full(len(symbols.key) * len(Reloc), -1, dtype=np.int32)
+    first[pair[::-1]] = np.arange(len(pair) - 1, -1, -1, dtype=np.int32)  # the last one written is the first one met
+    distinct = np.flatnonzero(first >= 0)
+    distinct = distinct[np.argsort(first[distinct])]
+    first[distinct] = np.arange(len(distinct), dtype=np.int32)
     row = np.full(len(kind), NO_LOOKUP, dtype=np.int32)
-    row[used] = rank[which]
+    row[used] = first[pair]
     references = References(
-        symbol=(distinct[order] // len(Reloc)).astype(np.uint32),
-        kind=(distinct[order] % len(Reloc)).astype(np.uint8),
-        count=count[order].astype(np.uint32),
+        symbol=(distinct // len(Reloc)).astype(np.uint32),
+        kind=(distinct % len(Reloc)).astype(np.uint8),
+        count=np.bincount(row[used], minlength=len(distinct)).astype(np.uint32),
     )
     return Reading(references, row, static_tls)

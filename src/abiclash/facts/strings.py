@@ -24,8 +24,6 @@ from abiclash.facts.text import DOTTED, LOWER, UPPER, WORD, blocks
 from abiclash.names import name_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from abiclash.facts.text import Texts
@@ -33,10 +31,9 @@ if TYPE_CHECKING:
 MAX_MODULES, MAX_TYPES, MAX_OTHERS = 4096, 20_000, 2000
 MAX_JOINED = 64 * 1024
 MAX_INFLATED = 1 << 20
-LONGEST_KEY = 120
+LONGEST_WORD, SHORTEST_KEY = 40, 12
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
-_BARE = re.compile(r"[a-z_][a-z0-9_]{2,39}")
 _TYPE_NAME = re.compile(r"(?:N[KV]*|S[tabsiod])?[1-9]\d{0,2}[A-Za-z_]\w*")
 _STEERING = re.compile(
     r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:PATHS?|DIRS?|HOME|ROOT|PREFIX|CONF|CONFIG|FILE|LIBS?|LIBRARY|DATA|PLUGINS?"
@@ -70,11 +67,12 @@ def read_strings(
         dotted = texts.select((texts.classes & (DOTTED | WORD)) == DOTTED)
         modules = [name for name in dotted if _MODULE.fullmatch(name)][:MAX_MODULES]
         found += [("version", name) for name in dotted if _VERSION.fullmatch(name)][:MAX_OTHERS]
-        lower = texts.select((texts.classes & LOWER != 0) & (texts.length <= LONGEST_KEY))
-        found += _registries(texts, lower)
+        lower = texts.classes & LOWER != 0
+        found += _registries(texts, texts.select(lower & (texts.length >= SHORTEST_KEY)))
         matches = (_NUMPY_HEADERS.match(text) for text in texts.select(texts.numbered & (texts.length > 99)))
         found += [("numpy-abi", match[1]) for match in matches if match]
-        found += [("words", text) for text in (_join(word for word in lower if _BARE.fullmatch(word)),) if text]
+        words = _join(texts.select(lower & (texts.length <= LONGEST_WORD)))
+        found += [("words", words)] if words else []
         found += [("glued", text) for text in _inflated(regions)]
     return tuple(modules), tuple(sorted(found))
 
@@ -89,9 +87,9 @@ def _registries(texts: Texts, lower: list[str]) -> list[tuple[str, str]]:
     return keys
 
 
-def _join(words: Iterator[str]) -> str:
-    """Return the words, joined by blanks and cut to `MAX_JOINED`."""
-    joined = " ".join(words)
+def _join(words: list[str]) -> str:
+    """Return the words that can be identifiers, joined by blanks and cut to `MAX_JOINED`."""
+    joined = " ".join(word for word in words if not word[0].isdigit())
     return joined if len(joined) <= MAX_JOINED else joined[:MAX_JOINED].rpartition(" ")[0]
 
 

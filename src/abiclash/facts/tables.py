@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abiclash.facts.dynamic import Dynamic
-    from abiclash.facts.image import Image
+    from abiclash.facts.image import Image, Segment
 
 SHT_DYNSYM = 11
 SHN_UNDEF, SHN_ABS = 0, 0xFFF1
@@ -119,27 +119,40 @@ def places(
     image: Image, info: NDArray[np.uint8], shndx: NDArray[np.uint16], value: NDArray[np.uint64]
 ) -> NDArray[np.uint8]:
     """Return the `Place` of each symbol, from the program headers alone."""
-    place = np.full(len(value), Place.NONE, dtype=np.uint8)
-    relro = image.segment(PT_GNU_RELRO)
-    for load in image.loads:
-        inside = _between(value, load.vaddr, load.memsz)
-        if load.flags & PF_X:
-            place[inside] = Place.CODE
-        elif not load.flags & PF_W:
-            place[inside] = Place.RODATA
-        else:
-            place[inside] = np.where(_between(value[inside], load.vaddr, load.filesz), Place.DATA, Place.BSS)
-            if relro is not None:
-                place[inside & _between(value, relro.vaddr, relro.memsz)] = Place.RELRO
+    bounds, inside = _intervals(image)
+    place = inside[np.searchsorted(bounds, value, side="right")]
     place[shndx == SHN_ABS] = Place.ABS
     place[info & 15 == STT_TLS] = Place.TLS if image.segment(PT_TLS) is not None else Place.NONE
     place[shndx == SHN_UNDEF] = Place.NONE
     return place
 
 
-def _between(value: NDArray[np.uint64], start: int, length: int) -> NDArray[np.bool_]:
-    """Tell which values are in [start, start + length)."""
-    return (value >= np.uint64(start)) & (value - np.uint64(start) < np.uint64(length))
+def _intervals(image: Image) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
+    """Return (addresses ascending, the `Place` before the first, between each two and behind the last)."""
+    relro = image.segment(PT_GNU_RELRO)
+    limit = 1 << 8 * image.header.word
+    edges = {0}
+    for load in (*image.loads, *((relro,) if relro else ())):
+        edges |= {load.vaddr, load.vaddr + load.filesz, load.vaddr + load.memsz}
+    bounds = sorted(edge for edge in edges if edge < limit)
+    places = [Place.NONE, *(_place(image, relro, edge) for edge in bounds)]
+    return np.array(bounds, dtype=np.uint64), np.array(places, dtype=np.uint8)
+
+
+def _place(image: Image, relro: Segment | None, address: int) -> Place:
+    """Return the place of one address, by the last segment that holds it."""
+    place = Place.NONE
+    for load in image.loads:
+        if load.vaddr <= address < load.vaddr + load.memsz:
+            if load.flags & PF_X:
+                place = Place.CODE
+            elif not load.flags & PF_W:
+                place = Place.RODATA
+            elif relro is not None and relro.vaddr <= address < relro.vaddr + relro.memsz:
+                place = Place.RELRO
+            else:
+                place = Place.DATA if address < load.vaddr + load.filesz else Place.BSS
+    return place
 
 
 def _lengths(text: NDArray[np.uint8], start: NDArray[np.uint32]) -> NDArray[np.uint32]:

@@ -120,7 +120,7 @@ def _strings(block: NDArray[np.uint8], own: int) -> tuple[NDArray[np.uint8], NDA
     start, end = start[nearest[nearest >= 0]], end[nearest >= 0]
     near = np.flatnonzero((end - start <= LONGEST) & (start <= own))
     start, size = start[near], end[near] - start[near] + 1
-    text = block[_positions(start, size)]
+    text: NDArray[np.uint8] = block[_positions(start, size)]
     # A control character between the two NULs: a piece of a longer text, or no text.
     whole = np.maximum.reduceat(_CONTROL[text], np.cumsum(size) - size) == 0 if len(size) else none.astype(np.bool_)
     return text[np.repeat(whole, size)], size[whole]
@@ -128,4 +128,7 @@ def _strings(block: NDArray[np.uint8], own: int) -> tuple[NDArray[np.uint8], NDA
 
 def _positions(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return all offsets of the ranges, one range after the other."""
-    return np.arange(int(length.sum())) + np.repeat(start - (np.cumsum(length) - length), length)
+    positions: NDArray[np.int64] = np.arange(int(length.sum())) + np.repeat(
+        start - (np.cumsum(length) - length), length
+    )
+    return positions

@@ -12,7 +12,6 @@ from abiclash.facts.installed import importable, installed_path
 from abiclash.facts.layout import wanted
 from abiclash.facts.metadata import dist_info, read_metadata, read_record, record_faults
 from abiclash.facts.model import WheelFacts, WheelFile
-from abiclash.facts.ranges import NotKeptError
 from abiclash.facts.stored_names import compact
 
 if TYPE_CHECKING:
@@ -21,11 +20,10 @@ if TYPE_CHECKING:
 
     from abiclash.facts.archive import Member
     from abiclash.facts.arena import Arena
-    from abiclash.facts.inflate import Limits, Select
+    from abiclash.facts.inflate import Limits
     from abiclash.facts.model import ObjectFacts
     from abiclash.facts.stored_names import Names
 
-_FRONT, _BACK = 160 << 20, 16 << 20
 _ELF = b"\x7fELF"
 _TEXT = (
     *(".py", ".pyi", ".pyx", ".pxd", ".pxi", ".txt", ".md", ".rst", ".json", ".toml", ".yaml", ".yml", ".cfg", ".ini"),
@@ -33,21 +31,6 @@ _TEXT = (
     *(".h", ".hh", ".hpp", ".hxx", ".cuh", ".inc", ".inl", ".c", ".cc", ".cpp", ".cu", ".cmake", ".pc"),
 )
 """Suffixes of members that are not even looked into: half of the members of large wheels."""
-
-
-def sparingly(head: bytes, size: int) -> list[tuple[int, int]]:
-    """Choose as `layout.wanted` does, but of huge ranges only the parts where linkers and patchelf put tables.
-
-    The rest is read-only data that costs more to hold than to inflate; should a table lie in it after all, the member
-    is inflated a second time.
-    """
-    parts = []
-    for offset, length in wanted(head, size):
-        if length <= _FRONT + _BACK:
-            parts.append((offset, length))
-        else:
-            parts += [(offset, _FRONT), (offset + length - _BACK, _BACK)]
-    return parts
 
 
 class Wheel:
@@ -78,18 +61,12 @@ class Wheel:
     def read(self, member: Member, arena: Arena) -> tuple[ObjectFacts, list[Names]] | NotAnalysed:
         """Inflate one ELF member and return its facts and names; a broken one costs only itself."""
         try:
-            try:
-                return self._read(member, sparingly, arena)
-            except NotKeptError:
-                return self._read(member, wanted, arena)
+            with arena.lease() as allocate:
+                ranges = self.archive.inflate(member, wanted, allocate)
+                facts, table = read_object(ranges, installed_path(member.name))
+                return facts, compact(table)
         except (ElfError, WheelError) as error:
             return self._note(member.name, str(error))
-
-    def _read(self, member: Member, select: Select, arena: Arena) -> tuple[ObjectFacts, list[Names]]:
-        with arena.lease() as allocate:
-            ranges = self.archive.inflate(member, select, allocate)
-            facts, table = read_object(ranges, installed_path(member.name))
-            return facts, compact(table)
 
     def facts(self, sha256: str, objects: Iterable[ObjectFacts], failures: Iterable[NotAnalysed]) -> WheelFacts:
         """Put the facts together, in an order that does not depend on who read what when."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _IGNORED = frozenset(("sys", "builtins", "__main__", CYTHON, TABLE, TEXT))
 _CYTHON_RUNTIME = frozenset(("asyncio.coroutines", "collections.abc", "gc", "array", "inspect"))
 """Modules that Cython's utility code names in modules that do not import them."""
+_CAPSULE = re.compile(r"\.\w*C_?API\Z")
+"""How a capsule is named that PyCapsule_Import gets, with the module that holds it."""
 _INCLUDE = re.compile(r"""include\s+["']([^"']+)["']""")
 _IMPORT = re.compile(r"(?:import|cimport)\s+(.+)")
 _FROM = re.compile(r"from\s+(\.*)([\w.]*)\s+c?import\s+(.+)")
@@ -47,7 +49,7 @@ def named_imports(machine: Machine, module: Module) -> list[str]:
     everything = plain | table
     own = set(module.name.split("."))
     parent = module.name.rpartition(".")[0]
-    kept = []
+    kept = [name.rpartition(".")[0] for name in names if _CAPSULE.search(name)]
     for name in dict.fromkeys(names):
         if name in own or name in _IGNORED or (cython and name in _CYTHON_RUNTIME) or module.name.startswith(name + "."):
             continue
@@ -62,7 +64,7 @@ def named_imports(machine: Machine, module: Module) -> list[str]:
                 kept.append(name)
         elif found is None and cython and parent and (name in table or not table):
             sibling = _sibling(machine, parent, name)
-            if sibling is not None and _uses(machine, sibling, everything, name):
+            if sibling is not None and (name.startswith("_") or _uses(machine, sibling, everything, name)):
                 kept.append(sibling.name)
     if TEXT in table:
         kept += _siblings_in(machine, parent, names[-1])

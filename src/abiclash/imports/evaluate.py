@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from abiclash.imports.methods import method_of
 from abiclash.imports.paths import join_path
+from abiclash.imports.versions import as_version
 from abiclash.imports.values import UNKNOWN, Deferred, Frame, Function, Instance, Module, Raised, Thing, Value
 
 if TYPE_CHECKING:
@@ -196,6 +197,9 @@ class Evaluator:
         if sign in ("is", "is not"):
             same = _identical(left, right)
             return None if same is None else same is (sign == "is")
+        if isinstance(left, Thing) and left.kind == "version" and (first := as_version(left)) is not None:
+            second = as_version(right)
+            return None if second is None else bool(_COMPARISONS[sign](first, second))
         if not (isinstance(left, _PLAIN) and isinstance(right, _PLAIN)) or _vague(left) or _vague(right):
             if sign in ("==", "!=") and (same := _identical(left, right)) is not None:
                 return same is (sign == "==")

@@ -280,7 +280,9 @@ class Executor(Objects):
         truth = self.truth(self.eval(form[2], frame))
         if truth is not None:
             return self.block(form[3] if truth else form[4], frame)
-        first = self.maybe(form[3], frame)
+        # An attribute that is asked for and not known to be absent is probably there.
+        asked = isinstance(form[2], list) and form[2][0] == "(" and form[2][1] == "hasattr"
+        first = self.maybe(form[3], frame, LIKELY if asked else POSSIBLE)
         second = self.maybe(form[4], frame)
         if first is not None and second is not None:
             return first if first.kind != "raise" else second

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from abiclash.imports.files import normalised
 from abiclash.imports.paths import path_text
-from abiclash.imports.values import MISSING, UNKNOWN, Bound, Frame, Function, Instance, Module, Native, Thing, Value
+from abiclash.imports.values import MISSING, UNKNOWN, Bound, Frame, Function, Instance, Module, Native, Raised, Thing, Value
 from abiclash.imports.world import Found
 
 if TYPE_CHECKING:
@@ -159,6 +160,19 @@ def resource_files(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) 
     return Thing("path", search[0]) if search else UNKNOWN
 
 
+def distribution_version(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
+    """importlib.metadata.version(name): from the names of the .dist-info folders. Raises as the real one does."""
+    name = machine.force(args[0]) if args else UNKNOWN
+    if not isinstance(name, str):
+        return UNKNOWN
+    for place in machine.world.path:
+        for entry in machine.world.listing(place):
+            project, _, version = entry.removesuffix(".dist-info").rpartition("-")
+            if entry.endswith(".dist-info") and normalised(project) == normalised(name):
+                return version
+    raise Raised("ModuleNotFoundError", f"no package metadata of {name}")
+
+
 def execute_text(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
     """exec of a file's text: the file is played in the given namespace. Other texts are not known."""
     text = machine.force(args[0]) if args else UNKNOWN
@@ -221,6 +235,7 @@ NATIVES: dict[str, dict[str, Value]] = {
     "importlib.util": _UTIL,
     "importlib._bootstrap": {name: _UTIL[name] for name in ("module_from_spec", "spec_from_loader")},
     "importlib.machinery": _MACHINERY,
+    "importlib.metadata": {"version": Native("version", distribution_version)},
     "importlib.resources": {"files": Native("files", resource_files)},
     "imp": {"load_dynamic": Native("load_dynamic", load_dynamic)},
     "_imp": {},

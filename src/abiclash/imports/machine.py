@@ -123,6 +123,8 @@ class Machine(Executor):
             holder = self.load_module(parent, frame)
             if name in self.modules:
                 return self.modules[name]
+            if isinstance(holder, Module) and holder.found.kind in ("extension", "builtin") and holder.search is None:
+                return self._inner_module(name, holder, tail)
             search = self._search(holder)
             if search is None:
                 raise Raised("ModuleNotFoundError", f"No module named '{name}'; '{parent}' is not a package")
@@ -136,6 +138,12 @@ class Machine(Executor):
         elif isinstance(holder, Instance):
             holder.vars.setdefault(tail, value)
         return value
+
+    def _inner_module(self, name: str, holder: Module, tail: str) -> Module:
+        """Return a module that an extension module makes itself and puts into sys.modules."""
+        inner = self.modules[name] = Module(name, Found(name, "builtin", ""), max(self.base, self.local), done=True)
+        holder.vars[tail] = inner
+        return inner
 
     def find(self, name: str, search: tuple[str, ...] | None) -> Found | None:
         """Search for a module, on sys.path as the program has changed it where `search` is None."""

@@ -118,6 +118,7 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "contextlib": {"suppress": Native("suppress", _suppress)},
         "warnings": {name: _constant(None) for name in ("warn", "filterwarnings", "simplefilter", "warn_explicit")},
         "re": {name: _constant(UNKNOWN) for name in ("compile", "match", "search", "sub", "findall", "split", "escape", "fullmatch")},
+        "copy": {"copy": Native("copy", _copy), "deepcopy": Native("deepcopy", _copy)},
         "collections": {"namedtuple": _constant(UNKNOWN)},
         "logging": {"getLogger": _constant(UNKNOWN), "basicConfig": _constant(None)},
         **importing.NATIVES,
@@ -299,6 +300,20 @@ def _map(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
     return UNKNOWN if items is None else [machine.call(args[0], [item], {}, frame) for item in items[:2000]]
 
 
+def _filter(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
+    items = machine.iterate(args[1]) if len(args) == 2 else None
+    if items is None:
+        return UNKNOWN
+    test = machine.force(args[0])
+    kept = [(item, machine.truth(item if test is None else machine.call(test, [item], {}, frame))) for item in items[:2000]]
+    return UNKNOWN if any(truth is None for _, truth in kept) else [item for item, truth in kept if truth]
+
+
+def _copy(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
+    value = machine.force(args[0]) if args else UNKNOWN
+    return value.copy() if isinstance(value, list | dict | set) else value
+
+
 def _zip(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
     columns = [machine.iterate(arg) for arg in args]
     known = [column for column in columns if column is not None]
@@ -367,6 +382,7 @@ BUILTINS: dict[str, Value] = {
     "all": _quantified(stop=False),
     "map": Native("map", _map),
     "zip": Native("zip", _zip),
+    "filter": Native("filter", _filter),
     "isinstance": Native("isinstance", _isinstance),
     "type": Native("type", _type),
     "callable": Native("callable", _callable),

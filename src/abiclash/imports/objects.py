@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from abiclash.imports.evaluate import Evaluator
 from abiclash.imports.paths import path_attribute
+from abiclash.imports.versions import make_version, version_attribute
 from abiclash.imports.values import (
     LIKELY,
     MISSING,
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 60
 MAX_LIBRARY_DEPTH = 3
+MAX_LIBRARY_RUNS = 30
 MAX_RUNS = 400
 """Executions of one function with different arguments in one plan."""
 
+_VERSIONS = frozenset(("Version", "LooseVersion", "StrictVersion"))
+"""Classes that compare version numbers, wherever they are vendored from."""
 _PLAIN = (str, dict, list, tuple, set, frozenset)
 
 
@@ -91,6 +95,8 @@ class Objects(Evaluator):
         """Return an attribute of a small object of the standard library."""
         if thing.kind == "path":
             return path_attribute(self, thing, name)  # type: ignore[arg-type]
+        if thing.kind == "version":
+            return version_attribute(thing, name)
         return thing.vars.get(name, UNKNOWN)
 
     def of_module(self, module: Module, name: str, frame: Frame) -> Value:
@@ -195,6 +201,8 @@ class Objects(Evaluator):
         return UNKNOWN
 
     def _construct(self, cls: Class, args: list[Value], kwargs: dict[str, Value], frame: Frame) -> Value:
+        if cls.name in _VERSIONS and args and (version := make_version(self.force(args[0]))) is not None:
+            return version
         instance = Instance(cls)
         constructor = self.force(self.lookup(cls, "__init__"))
         if isinstance(constructor, Function):
@@ -218,13 +226,13 @@ class Objects(Evaluator):
         """Execute a function's body, once for each set of known arguments."""
         library = self.is_library(function)
         key: object = (id(function), _key(args), _key(list(kwargs.values())), tuple(kwargs))
-        if library:
-            key = id(function)
         if key in self._results:
             return self._results[key]
         count_key = (id(function.source), function.index)
         runs = self._runs[count_key] = self._runs.get(count_key, 0) + 1
-        if self.depth >= MAX_DEPTH or runs > MAX_RUNS or (library and self.library_depth >= MAX_LIBRARY_DEPTH):
+        if self.depth >= MAX_DEPTH or runs > (MAX_LIBRARY_RUNS if library else MAX_RUNS):
+            return UNKNOWN
+        if library and self.library_depth >= MAX_LIBRARY_DEPTH:
             return UNKNOWN
         self._results[key] = UNKNOWN  # a recursive call does not go round again
         self._kept += [function, args, kwargs]

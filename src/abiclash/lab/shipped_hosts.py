@@ -79,7 +79,7 @@ _INTERPRETER_LIBRARIES = (
 
 
 def make_host(suite: str, name: str, machine: str, folder: Path) -> Path:
-    """Write the profile of a Debian release, with its own Python as the "system" interpreter."""
+    """Write the profile of a Debian release, and that of its own Python, the "system" interpreter, beside it."""
     version, special = _OF_SUITE[suite]
     python = [f"python{version}-minimal", f"libpython{version}-minimal", f"libpython{version}-stdlib"]
     packages = [*_PACKAGES, *special, _GDBM[suite], *python]
@@ -107,8 +107,10 @@ def make_host(suite: str, name: str, machine: str, folder: Path) -> Path:
     )
     _say_missing(found)
     builder = ProfileBuilder()
-    builder.set_host(name, machine, loader, found, provenance)
-    _add(builder, interpreter, own, machine, "system", _stdlib(tree / f"usr/lib/python{version}", interpreter))
+    builder.set_host(name, machine, loader, found, [line for line in provenance if "python" not in line])
+    system = ProfileBuilder()
+    _add(system, interpreter, own, machine, "system", _stdlib(tree / f"usr/lib/python{version}", interpreter))
+    _write(system, f"system-{name}-{machine}")
     return _write(builder, f"{name}-{machine}")
 
 
@@ -145,7 +147,8 @@ def make_interpreter(python: Path, folder: Path) -> Path:
     prefix = str(installed.base)
     own = interpreter_objects(shared, files)
     code = {path: own.pop(path) for path in (shared.executable, shared.libpython)}
-    code[static.executable] = interpreter_objects(replace(static, extensions={}), files)[static.executable]
+    linked_path = f"{prefix}/bin/{Path(static.executable).name}"
+    code[linked_path] = interpreter_objects(replace(static, extensions={}), files)[static.executable]
     numbers = builder.add_group({_moved(path, prefix): _moved_object(loaded, prefix) for path, loaded in code.items()})
     extensions = builder.add_group(
         {_moved(path, prefix): _moved_object(loaded, prefix) for path, loaded in own.items()}
@@ -156,7 +159,11 @@ def make_interpreter(python: Path, folder: Path) -> Path:
     shared = _rebased(replace(shared, provenance=(source,)), prefix, _PREFIX)
     executable, libpython = shared.executable, shared.libpython or ""
     variants = {
-        "static": (replace(shared, libpython=None, provenance=(linked,)), {executable: numbers[static.executable]}, {}),
+        "static": (
+            replace(shared, libpython=None, provenance=(linked,)),
+            {executable: numbers[_moved(linked_path, prefix)]},
+            {},
+        ),
         "shared": (
             shared,
             {executable: numbers[executable], libpython: numbers[libpython]},

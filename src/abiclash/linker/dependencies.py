@@ -40,6 +40,7 @@ def search_list(root: LinkMap, preloads: Iterable[LinkMap], load: MapByName) -> 
                 continue
         for name in link.facts.filter:
             _insert_before(link, load(name, link), listed, direct)
+        link.direct = tuple(direct)
         if link.search_list is None and link.dependencies is None and link is not root:
             link.dependencies = (link.file, *direct)
     return listed

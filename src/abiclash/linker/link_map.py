@@ -86,6 +86,7 @@ class LinkMap:
     names: set[str] = field(default_factory=set)
     search_list: tuple[int, ...] | None = None
     dependencies: tuple[int, ...] | None = None
+    direct: tuple[int, ...] = ()
     scope: list[Scope] = field(default_factory=list)
     is_global: bool = False
     relocated: bool = False

@@ -139,11 +139,10 @@ class Process:
         if root is None:
             return LoadEvent(name, mode, None)
         if root.search_list is None:
-            self._map_dependencies(root, (), mode)
-            listed = [self.maps[file] for file in root.search_list or ()]
+            listed = self._map_dependencies(root, (), mode)
             self._check_versions(link for link in listed if link.file not in known)
-            closure = [self.maps[file] for file in reversed(root.dependencies or ())]
-            order = [link for link in closure if not link.relocated]
+            by_file = {link.file: link for link in listed}
+            order = [by_file[file] for file in reversed(root.dependencies or ()) if not by_file[file].relocated]
             self._relocate(order, lazy=Mode.LAZY in mode and Mode.NOW not in mode)
             for link in listed:
                 if link.file in known and link.type is MapType.LOADED and Scope(root.file) not in link.scope:
@@ -266,20 +265,22 @@ class Process:
 
     # -- dependencies -----------------------------------------------------------------------------------------
 
-    def _map_dependencies(self, root: LinkMap, preloads: Iterable[LinkMap], mode: Mode = Mode.NOW) -> None:
-        """Build the search list of an opened object and sort its initialisation order."""
+    def _map_dependencies(self, root: LinkMap, preloads: Iterable[LinkMap], mode: Mode = Mode.NOW) -> list[LinkMap]:
+        """Build the search list of an opened object, sort its initialisation order, and return the list."""
         kind = MapType.LIBRARY if root.type is MapType.EXECUTABLE else MapType.LOADED
 
         def load(name: str, requester: LinkMap) -> LinkMap | None:
             path = expand(name, origin_of(requester.name), self.host)
             return self._map(path, requester, kind, mode=mode & Mode.DEEPBIND)
 
-        files = [link.file for link in search_list(root, preloads, load)]
+        listed = search_list(root, preloads, load)
+        files = [link.file for link in listed]
         root.search_list = tuple(files)
         root.dependencies = None  # it has none of its own while it is sorted with the others
         dfs = self.host.libc_version >= (2, 35)
         order = sort_maps(files, lambda file: self.maps[file].dependencies, self.executable, dfs=dfs)
         root.dependencies = tuple(order)
+        return listed
 
     # -- versions, relocation ---------------------------------------------------------------------------------
 

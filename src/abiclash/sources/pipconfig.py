@@ -18,6 +18,7 @@ from abiclash.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+SYSTEM = Path("/etc")
 _SECTIONS = ("global", "install", "download")
 _TRUE = {"1", "true", "t", "yes", "y", "on"}
 
@@ -75,7 +76,7 @@ def config_files(environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
     home = Path(environ.get("HOME") or Path.home())
     shared = [Path(folder, "pip") for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if folder]
     user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "pip")
-    folders = [*reversed(shared), Path("/etc"), home / ".pip", user, Path(environ.get("VIRTUAL_ENV") or sys.prefix)]
+    folders = [*reversed(shared), SYSTEM, home / ".pip", user, Path(environ.get("VIRTUAL_ENV") or sys.prefix)]
     for path in [folder / "pip.conf" for folder in folders] + ([Path(named)] if named else []):
         if path.is_file():
             yield path

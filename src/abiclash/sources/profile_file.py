@@ -129,6 +129,12 @@ class ProfileFile:
                     self._loaded[group] = _Group(archive.read(f"group-{group}"), self._groups[group])
             return self._loaded[group].object(row)
 
+    def needed(self, number: int) -> tuple[str, ...]:
+        """Return the libraries that one object needs, without reading its group."""
+        with self.reading():
+            group, row = self._place[number]
+            return tuple(map(str, self._groups[group][row]["needed"]))
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Turn what goes wrong over this file's content into a SourceError that names the file."""

@@ -12,11 +12,13 @@ from abiclash.sources.ldconfig import LdCache
 from abiclash.sources.loader import Processor, generic_processor
 from abiclash.sources.profile_file import ProfileFile
 from abiclash.sources.profile_files import Part, ProfileFiles
-from abiclash.sources.stand_in import definitions_only, renamed
+from abiclash.sources.stand_in import definitions_only, renamed, without_libpython
 from abiclash.sources.tunables import DEFAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from abiclash.sources.profile_files import Change
 
 SHIPPED = Path(__file__).parent / "hosts"
 _X86_LEVELS = ("x86-64-v3", "x86-64-v2")
@@ -128,7 +130,8 @@ def _host_file(name_or_path: str | Path, machine: str) -> ProfileFile:
         return ProfileFile(shipped)
     if isinstance(name_or_path, Path) or "/" in name_or_path or Path(name_or_path).is_file():
         return ProfileFile(Path(name_or_path))
-    known = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.profile") if not path.name.startswith("cpython")))
+    names = (path.stem for path in SHIPPED.glob("*.profile"))
+    known = ", ".join(sorted(name for name in names if not name.startswith(("cpython-", "system-"))))
     raise SourceError(
         f"host {name_or_path} for {machine}: no such profile; shipped are {known}; "
         "capture a machine with `abiclash host capture`, or use the live one"
@@ -149,11 +152,13 @@ def _interpreters(file: ProfileFile, machine: str, python: str = "*") -> Iterato
         yield entry, file
     if file.path.parent != SHIPPED:
         return
-    for kind in dict.fromkeys([machine, "x86_64"]):
-        for path in sorted(SHIPPED.glob(f"cpython-{python}-{kind}.profile")):
-            source = ProfileFile(path)
-            for entry in source.header["interpreters"]:
-                yield entry, source
+    kinds = dict.fromkeys([machine, "x86_64"])
+    paths = [path for kind in kinds for path in SHIPPED.glob(f"cpython-{python}-{kind}.profile")]
+    own = SHIPPED / f"system-{file.path.name}"
+    for path in [*paths, own] if own.is_file() else paths:
+        source = ProfileFile(path)
+        for entry in source.header["interpreters"]:
+            yield entry, source
 
 
 def _choose(
@@ -181,31 +186,40 @@ def _offered(file: ProfileFile, machine: str) -> tuple[tuple[str, str], ...]:
 
 def _interpreter(entry: dict[str, Any], source: ProfileFile, host: dict[str, Any]) -> tuple[Interpreter, Part]:
     machine, libc = entry["machine"], entry["libc"]
-    provenance = tuple(entry["provenance"])
-    triplets: Callable[[str], str] = str
-    change = None
+    provenance = list(entry["provenance"])
+    rename: Callable[[str], str] = str
+    change: Change | None = without_libpython if entry["variant"] == "static" else None
+    extensions = dict(entry["extensions"])
+    if libc == host["libc"]:
+        extensions = {name: path for name, path in extensions.items() if not _lacking(path, entry, source, host)}
+        if left_out := sorted(set(entry["extensions"]) - set(extensions)):
+            provenance.append(f"without {', '.join(left_out)}, which need libraries that the host does not have")
     if (machine, libc) != (host["machine"], host["libc"]):
-        provenance += (
-            f"its definitions stand in for a {host['machine']} {host['libc']} build, of which none is at hand",
-        )
-        triplets = renamed(machine, libc, host["machine"], host["libc"])
-        change = definitions_only(host["machine"], host["libc"], triplets)
-    part = Part(source, {triplets(path): number for path, number in entry["files"].items()}, entry["links"], change)
+        provenance.append(f"its definitions stand in for a {host['machine']} {host['libc']} build, not at hand")
+        rename = renamed(machine, libc, host["machine"], host["libc"])
+        change = definitions_only(host["machine"], host["libc"], rename, static=entry["variant"] == "static")
+    part = Part(source, {rename(path): number for path, number in entry["files"].items()}, entry["links"], change)
     imports = source.document(entry["stdlib"])
     interpreter = Interpreter(
         version=entry["version"],
         release=entry["release"],
         executable=entry["executable"],
         libpython=entry["libpython"],
-        suffixes=tuple(triplets(suffix) for suffix in entry["suffixes"]),
+        suffixes=tuple(rename(suffix) for suffix in entry["suffixes"]),
         stdlib_path=entry["stdlib_path"],
         site_packages=entry["site_packages"],
-        extensions={name: triplets(path) for name, path in entry["extensions"].items()},
+        extensions={name: rename(path) for name, path in extensions.items()},
         builtins=frozenset(entry["builtins"]),
         stdlib_imports=lambda module: None if module not in imports else tuple(imports[module]),
-        provenance=provenance,
+        provenance=tuple(provenance),
     )
     return interpreter, part
+
+
+def _lacking(path: str, entry: dict[str, Any], source: ProfileFile, host: dict[str, Any]) -> bool:
+    """Tell whether an extension module needs a library that the host does not have, so that it cannot be imported."""
+    needed = source.needed(entry["files"][path])
+    return any(name not in host["cache"] and not name.startswith(("libpython", "ld-")) for name in needed)
 
 
 def _pair(version: list[int]) -> tuple[int, int]:

@@ -56,8 +56,8 @@ class Requirements:
 
     def _line(self, path: Path, line: str, *, constraint: bool) -> None:
         if line.startswith("-"):
-            option, _, value = line.replace("=", " ", 1).partition(" ")
-            self._option(path, _SHORT.get(option, option), value.strip().strip("'\""), constraint=constraint)
+            option, value = _split(line)
+            self._option(path, option, value, constraint=constraint)
         elif constraint:
             self.constraints.append(_OPTIONS.split(line, maxsplit=1)[0])
         else:
@@ -92,6 +92,15 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         joined = ""
         if line:
             yield first, _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), line)
+
+
+def _split(line: str) -> tuple[str, str]:
+    """Return the long name and the value of an option: `-r x`, `-rx`, `--requirement x` or `--requirement=x`."""
+    if line.startswith("--"):
+        option, _, value = line.replace("=", " ", 1).partition(" ")
+    else:
+        option, value = line[:2], line[2:].removeprefix("=")
+    return _SHORT.get(option, option), value.strip().strip("'\"")
 
 
 def _requirement(line: str, folder: Path) -> RequirementTarget | WheelTarget:

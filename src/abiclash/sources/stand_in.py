@@ -51,17 +51,29 @@ def renamed(machine: str, libc: str, other_machine: str, other_libc: str) -> Cal
     return lambda text: text.replace(old, new)
 
 
-def definitions_only(machine: str, libc: str, rename: Callable[[str], str]) -> Callable[[ObjectFacts], ObjectFacts]:
+def without_libpython(facts: ObjectFacts) -> ObjectFacts:
+    """Return an object as a build without a shared libpython has it.
+
+    Until CPython 3.7 the extension modules of a shared build name libpython among the libraries that they need
+    (CPython bpo-21536), those of a static build do not; nothing else tells them apart.
+    """
+    return replace(facts, needed=tuple(name for name in facts.needed if not name.startswith("libpython")))
+
+
+def definitions_only(
+    machine: str, libc: str, rename: Callable[[str], str], *, static: bool
+) -> Callable[[ObjectFacts], ObjectFacts]:
     """Return a function that turns an object's facts into those of its definitions, for another platform.
 
     Of the libraries it needs libpython stays, and the C library: on glibc with every library that has the same name
-    on all machines, on musl as its one file.
+    on all machines, on musl as its one file. static: the build has no shared libpython.
     """
     none = References(np.empty(0, np.uint32), np.empty(0, np.uint8), np.empty(0, np.uint32))
     number, bits, little = _ELF[machine]
 
     def change(facts: ObjectFacts) -> ObjectFacts:
-        kept = [name for name in facts.needed if not name.startswith("ld-")]
+        needed = without_libpython(facts).needed if static else facts.needed
+        kept = [name for name in needed if not name.startswith("ld-")]
         if libc == "musl":
             kept = [name for name in kept if name.startswith("libpython")] + [f"libc.musl-{machine}.so.1"]
         return replace(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abiclash.sources.pipconfig import PipSettings
+from abiclash.sources.pipconfig import SYSTEM, PipSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -100,7 +100,7 @@ def config_files(environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
     home = Path(environ.get("HOME") or Path.home())
     user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
     shared = [Path(folder) for folder in environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":") if folder]
-    candidates = [folder / "uv/uv.toml" for folder in (*shared, Path("/etc"), user)]
+    candidates = [folder / "uv/uv.toml" for folder in (*shared, SYSTEM, user)]
     here = Path.cwd()
     candidates += [folder / name for folder in (here, *here.parents) for name in ("uv.toml", "pyproject.toml")]
     yield from (path for path in candidates if path.is_file())

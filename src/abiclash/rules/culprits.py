@@ -1,0 +1,63 @@
+"""Whom a finding names: the package that a file came with, and the import that brought it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.rules.case import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from abiclash.linker.process import Process
+    from abiclash.rules.case import Case, Run
+    from abiclash.rules.model import PackageId
+
+
+def roots(case: Case, run: Run, file: int) -> tuple[str, ...]:
+    """Return the requested package that a file belongs to, or else the first import in the run that loads it."""
+    owner = case.owner(file)
+    if owner in run.order:
+        return (owner,)
+    for package in run.order:
+        if file in case.alone[package, run.stage].process.maps:
+            return (package,)
+    return ()
+
+
+def named(case: Case, run: Run, files: Iterable[int]) -> list[PackageId]:
+    """Return the packages to name for some files: the owners, and the imports that brought a dependency's file."""
+    names: dict[str, None] = {}
+    for file in files:
+        owner = case.owner(file)
+        if owner is not None:
+            names.update(dict.fromkeys((owner, *roots(case, run, file))))
+    return [case.packages[name].id for name in names if name in case.packages]
+
+
+def who(case: Case, run: Run, file: int) -> str:
+    """Return how running text calls the package of a file: the one the user asked for where there is one."""
+    owner = case.owner(file)
+    root = roots(case, run, file)
+    if owner is None:
+        return "the host"
+    if not root or root[0] == owner:
+        return owner
+    return f"{owner} (which {root[0]} imports)"
+
+
+def reached_by_initialisers(process: Process, file: int, keys: NDArray[np.uint64]) -> bool:
+    """Tell whether an object's initialisers use one of the symbols, as far as that can be read off its code."""
+    facts = process.maps[file].facts
+    early = facts.symbols.key[facts.references.symbol[facts.init.references]]
+    return bool(np.isin(early, keys).any())
+
+
+def orders(runs: Iterable[Run]) -> list[tuple[str, ...]]:
+    """Return the import orders of some runs, imports before later use, without repeats."""
+    stages = list(Stage)
+    return list(dict.fromkeys(run.order for run in sorted(runs, key=lambda run: stages.index(run.stage))))

@@ -1,0 +1,109 @@
+"""Loads that ld.so refuses, sorted by cause, for the rules that speak about one kind each."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from abiclash.rules.case import Stage
+from abiclash.rules.model import Confidence, Severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abiclash.linker.link_map import LoadFailure
+    from abiclash.rules.case import Case, Played, Run
+    from abiclash.rules.model import PackageId
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Loads that fail for one reason. alone: also when the package is imported by itself.
+
+    seen: (run, load) pairs, imports before later use. victims: packages whose loads fail.
+    """
+
+    failure: LoadFailure
+    alone: bool
+    seen: tuple[tuple[Run, Played], ...]
+    victims: tuple[PackageId, ...]
+
+    @property
+    def run(self) -> Run:
+        """The first run that shows it."""
+        return self.seen[0][0]
+
+    @property
+    def at_import(self) -> bool:
+        """Whether importing alone brings it about."""
+        return self.run.stage is Stage.IMPORT
+
+    @property
+    def certain(self) -> bool:
+        """Whether a load that surely happens fails."""
+        return any(run.stage is Stage.IMPORT and played.load.certainty == "certain" for run, played in self.seen)
+
+    @property
+    def confidence(self) -> Confidence:
+        if self.certain:
+            return Confidence.CERTAIN
+        return Confidence.LIKELY if self.at_import else Confidence.POSSIBLE
+
+    @property
+    def orders(self) -> list[tuple[str, ...]]:
+        """The orders in which it happens."""
+        return list(dict.fromkeys(run.order for run, _ in self.seen))
+
+    @property
+    def severity(self) -> Severity:
+        """What fails only in company is an error; what fails alone is one where the import surely does it."""
+        if not self.alone:
+            return Severity.ERROR
+        return Severity.WARNING if self.at_import else Severity.NOTE
+
+
+def failure_groups(case: Case, *kinds: str) -> Iterator[FailureGroup]:
+    """Yield the failures of these kinds (see `LoadFailure.kind`), one group for each cause, in a stable order."""
+    seen: dict[tuple[str, str, str, int | None], list[tuple[Run, Played]]] = defaultdict(list)
+    for run in case.runs:
+        for played in run.played:
+            failure = played.event.failure
+            if failure is not None and failure.kind in kinds:
+                seen[failure.kind, failure.object, failure.version, failure.key].append((run, played))
+    for _, pairs in sorted(seen.items(), key=lambda item: str(item[0])):
+        failure = pairs[0][1].event.failure
+        if failure is None:
+            continue
+        fresh = {id(played) for run, _ in pairs for played in case.new_failures(run)}
+        alone = not any(id(played) in fresh for _, played in pairs)
+        victims = sorted({p for _, played in pairs if (p := victim(case, played)) is not None})
+        yield FailureGroup(failure, alone, tuple(pairs), tuple(victims))
+
+
+def victim(case: Case, played: Played) -> PackageId | None:
+    """Return the package whose load fails."""
+    name = played.load.package
+    return case.packages[name].id if name is not None and name in case.packages else None
+
+
+def bringer(case: Case, run: Run, file: int) -> PackageId | None:
+    """Return the package whose load brought a file into the process, None for the interpreter itself."""
+    for played in run.played:
+        if file in played.event.new:
+            return victim(case, played)
+    return None
+
+
+def loaded_by_name(run: Run, name: str) -> int | None:
+    """Return the loaded object that ld.so names in a message."""
+    for link in run.process.maps.values():
+        if name in (link.name, link.facts.soname) or name in link.names:
+            return link.file
+    return None
+
+
+def shown(case: Case, path: str) -> str:
+    """Return a path of a message as findings show it."""
+    return posixpath.normpath(path).removeprefix(case.site_packages + "/")

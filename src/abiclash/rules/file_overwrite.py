@@ -1,0 +1,95 @@
+"""Two wheels install the same file with different content.
+
+## What happens
+
+Whichever wheel is installed last overwrites the other's file. The first package then runs with a foreign module or
+library, and uninstalling either breaks the other.
+
+## Why it breaks
+
+Installers write files into one site-packages folder and keep no record of who shares a path.
+
+## How the loader decides
+
+It does not: this happens at installation. Python and ld.so then use what lies there.
+
+## Example
+
+The fixture `file_overwrite` makes two wheels that install one module with different content.
+
+## Fix on each side
+
+Install only one of the two. Maintainers of variants of one package (headless, cpu, gpu) should declare the others as
+conflicting in their documentation, and share code through a dependency.
+
+## Incidents
+
+opencv-python beside opencv-python-headless; tensorflow beside tensorflow-cpu.
+
+## Limits
+
+Files that are equal, byte for byte, are no conflict and are not stated. What installers generate (`__pycache__`) is
+left out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from abiclash.rules.model import Advice, Audience, Confidence, Severity
+from abiclash.rules.registry import Mechanism, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from abiclash.rules.case import Case
+    from abiclash.rules.model import Finding
+
+RULE = Rule(
+    id="file-overwrite",
+    title="Two wheels install the same file",
+    severity=Severity.WARNING,
+    confidence=Confidence.CERTAIN,
+    audience=Audience.USER,
+    mechanism=Mechanism.INSTALL,
+    since="0.1",
+    references=("https://packaging.python.org/en/latest/specifications/recording-installed-packages/",),
+)
+
+
+def check(case: Case) -> Iterable[Finding]:
+    """Pair the packages that claim one path with different hashes."""
+    claims: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for name, package in case.packages.items():
+        if package.wheel.filename:  # an installed file has one owner left: its last writer
+            for file in package.wheel.files:
+                if ".dist-info/" not in file.path and "__pycache__" not in file.path:
+                    claims[file.path].append((name, file.hash))
+    pairs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for path, owners in claims.items():
+        for (one, first), (other, second) in combinations(owners, 2):
+            if one != other and first != second:
+                pairs[min(one, other), max(one, other)].append(path)
+    for (one, other), paths in sorted(pairs.items()):
+        yield _finding(case, one, other, sorted(paths))
+
+
+def _finding(case: Case, one: str, other: str, paths: list[str]) -> Finding:
+    native = [path for path in paths if ".so" in path]
+    grave = bool(native) or any(path.endswith(".py") for path in paths)
+    return RULE.finding(
+        packages=[case.packages[one].id, case.packages[other].id],
+        severity=Severity.WARNING if grave else Severity.NOTE,
+        summary=f"{one} and {other} both install {len(paths)} file(s) with different content, such as {paths[0]}.",
+        explanation=(
+            f"{one} and {other} write to the same {len(paths)} path(s). The one installed last wins, and the other "
+            "package runs with files that are not its own. Uninstalling one removes files of the other."
+        ),
+        advice=[Advice("user", f"Install {one} or {other}, not both in one environment.")],
+        key=[one, other],
+        objects=native[:50],
+        evidence={"files": len(paths), "examples": paths[:20]},
+        silent=True,
+    )

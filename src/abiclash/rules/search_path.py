@@ -1,0 +1,119 @@
+"""A run path that leaves the package.
+
+## What happens
+
+A library of the wheel tells ld.so to look for its dependencies in a folder that the wheel does not own: an absolute
+path of the build machine, the working directory, or somebody else's folder in site-packages.
+
+## Why it breaks
+
+On another machine that folder is missing, holds another library, or can be written by another user, whose library
+then runs in this process.
+
+## How the loader decides
+
+DT_RPATH and DT_RUNPATH are searched before ld.so.cache (`_dl_map_object`, glibc elf/dl-load.c). An empty element
+means the working directory.
+
+## Example
+
+The fixture `search_path` links a library with `-Wl,-rpath,/opt/build/lib`.
+
+## Fix on each side
+
+Maintainers keep only `$ORIGIN`-relative entries that stay inside the wheel: `patchelf --set-rpath`, or auditwheel
+repair, which does so. Users need do nothing unless a listed folder exists on their machine.
+
+## Incidents
+
+Build-tree run paths are found in many wheels; they surface when a build folder happens to exist.
+
+## Limits
+
+Entries that reach another package on purpose (a shared `*.libs` folder of a companion) are stated as notes.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from abiclash.rules.model import Advice, Audience, Confidence, Severity
+from abiclash.rules.registry import Mechanism, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from abiclash.facts.model import ObjectFacts
+    from abiclash.rules.case import Case
+    from abiclash.rules.model import Finding
+
+RULE = Rule(
+    id="search-path",
+    title="A run path leaves the package",
+    severity=Severity.NOTE,
+    confidence=Confidence.CERTAIN,
+    audience=Audience.MAINTAINER,
+    mechanism=Mechanism.FILE,
+    since="0.1",
+)
+_SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - folders that anyone can write
+
+
+def check(case: Case) -> Iterable[Finding]:
+    """One finding for each package and kind of entry."""
+    for name, package in sorted(case.packages.items()):
+        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for facts in package.wheel.objects:
+            for entry, kind in _suspicious(facts):
+                found[kind].append((facts.path, entry))
+        for kind, entries in sorted(found.items()):
+            yield _finding(case, name, kind, sorted(entries))
+
+
+def _suspicious(facts: ObjectFacts) -> Iterator[tuple[str, str]]:
+    """Yield (entry, kind) of run-path entries that leave site-packages or the file system's fixed places."""
+    value = facts.runpath if facts.runpath is not None else facts.rpath
+    for entry in dict.fromkeys((value or "").split(":")) if value else ():
+        if not entry or entry.startswith("."):
+            yield entry or "(empty)", "working-directory"
+        elif entry.startswith("/"):
+            yield entry, "shared-folder" if entry.startswith(_SHARED) else "absolute"
+        elif entry.startswith(("$ORIGIN", "${ORIGIN}")):
+            below = entry.partition("}" if entry.startswith("${") else "$ORIGIN")[2].lstrip("/")
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(facts.path), below))
+            if place.startswith(".."):
+                yield entry, "outside"
+
+
+_WORDS = {
+    "working-directory": "the working directory of whoever starts Python",
+    "shared-folder": "a folder that any user can write",
+    "absolute": "a fixed folder of the build machine",
+    "outside": "a folder outside of site-packages",
+}
+
+
+def _finding(case: Case, name: str, kind: str, entries: list[tuple[str, str]]) -> Finding:
+    paths = list(dict.fromkeys(path for path, _ in entries))
+    values = list(dict.fromkeys(entry for _, entry in entries))
+    risky = kind in {"working-directory", "shared-folder"}
+    return RULE.finding(
+        packages=[case.packages[name].id],
+        severity=Severity.WARNING if risky else Severity.NOTE,
+        summary=f"{name}: {len(paths)} object(s) search for libraries in {_WORDS[kind]}.",
+        explanation=(
+            f"{paths[0]} names {values[0]} in its run path, so ld.so looks for its libraries in {_WORDS[kind]} before "
+            "the system's own. What lies there on another machine is not the wheel's to decide."
+        ),
+        advice=[
+            Advice(
+                f"maintainer of {name}",
+                "Set run paths relative to $ORIGIN and inside the wheel (patchelf --set-rpath).",
+            )
+        ],
+        key=[kind],
+        objects=paths[:50],
+        evidence={"entries": values[:20], "objects": len(paths)},
+    )

@@ -1,0 +1,207 @@
+"""Two different files answer to one library name; the first in the process serves everybody.
+
+## What happens
+
+Two packages bring different files under the same soname, such as `libQt6Core.so.6`. Whichever package is imported
+first decides which file both use. The second one runs with a library it was not built with, or fails to load.
+
+## Why it breaks
+
+The other file may be another version or another build: it may lack symbols, or have other data or settings compiled
+in. Then the load fails, or the package silently works with the wrong library.
+
+## How the loader decides
+
+Before it searches any directory, ld.so compares a DT_NEEDED name with the names and sonames of the objects that are
+already in the process, and takes the first that matches, whatever its path (`_dl_map_object`, glibc elf/dl-load.c).
+
+## Example
+
+The fixture `soname_collision` builds two libraries with one soname, the second with one more function, and two
+packages that each use their own.
+
+## Fix on each side
+
+Bundled libraries need a unique soname: `auditwheel repair` appends a hash. Users can try the other import order.
+
+## Incidents
+
+PyQt6 6.4 before PySide6 6.7 (libQt6Core.so.6); rasterio and fiona with two libgdal.
+
+## Limits
+
+Two files that define the same symbols may still differ in behaviour; that is a note, not an error. A shared soname
+can also help: an OpenMP runtime that is found by soname is not loaded twice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.rules.case import Stage
+from abiclash.rules.failures import bringer, failure_groups, shown
+from abiclash.rules.model import Advice, Audience, Confidence, Severity
+from abiclash.rules.registry import Mechanism, Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from abiclash.facts.model import ObjectFacts
+    from abiclash.linker.link_map import LinkMap
+    from abiclash.rules.case import Case, Run
+    from abiclash.rules.failures import FailureGroup
+    from abiclash.rules.model import Finding
+
+RULE = Rule(
+    id="soname-collision",
+    title="Two files share one library name, and the first serves both",
+    severity=Severity.ERROR,
+    confidence=Confidence.CERTAIN,
+    audience=Audience.USER,
+    mechanism=Mechanism.FILE,
+    since="0.1",
+    references=("https://peps.python.org/pep-0600/",),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """A need that is met by another file in company: `user` needs `name`, gets `used`, and had `own` alone."""
+
+    user: int
+    name: str
+    own: int
+    used: int
+
+
+def check(case: Case) -> Iterable[Finding]:
+    """Group by the two files, then state failures as errors and silent substitutions as less."""
+    seen: dict[tuple[int, int], list[tuple[Run, Displaced]]] = defaultdict(list)
+    for run in case.together:
+        for item in _displacements(case, run):
+            seen[item.own, item.used].append((run, item))
+    fatal = {}
+    for group in failure_groups(case, "undefined-symbol"):
+        if not group.alone:
+            fatal.update({(item.own, item.used): group for item in displaced(case, group)})
+    for pair in sorted({*seen, *fatal}):
+        if pair in fatal or _differ(case, *pair):
+            yield _finding(case, pair, seen.get(pair, []), fatal.get(pair))
+
+
+def displaced(case: Case, group: FailureGroup) -> list[Displaced]:
+    """Return the needs of a failing load that another file meets in company."""
+    found: dict[tuple[int, int], Displaced] = {}
+    for run, played in group.seen:
+        for link in played.event.discarded:
+            for item in _of_link(case, run, link):
+                found[item.own, item.used] = item
+    return list(found.values())
+
+
+def _displacements(case: Case, run: Run) -> Iterator[Displaced]:
+    for link in run.process.maps.values():
+        yield from _of_link(case, run, link)
+
+
+def _of_link(case: Case, run: Run, link: LinkMap) -> Iterator[Displaced]:
+    """Compare what an object's DT_NEEDED names mean here with what they mean when a package is alone."""
+    for (_, stage), solo in case.alone.items():
+        other = solo.process.maps.get(link.file)
+        if other is None or stage is not run.stage:
+            continue
+        for name, own, used in zip(link.facts.needed, other.direct, link.direct, strict=False):
+            if own != used:
+                yield Displaced(link.file, name, own, used)
+
+
+def _differ(case: Case, own: int, used: int) -> bool:
+    """Whether two files under one name are different libraries, not two copies of one."""
+    first, second = case.facts(own), case.facts(used)
+    if first.build_id is not None and first.build_id == second.build_id:
+        return False
+    return first.size != second.size or not np.array_equal(first.symbols.key, second.symbols.key)
+
+
+def _lacks(case: Case, own: int, used: int) -> int:
+    """Return how many definitions of the package's own file the other one does not have."""
+    mine, theirs = (_defined(case.facts(file)) for file in (own, used))
+    return int(np.count_nonzero(~np.isin(mine, theirs)))
+
+
+def _defined(facts: ObjectFacts) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    keys: np.ndarray[tuple[int], np.dtype[np.uint64]] = facts.symbols.key[facts.symbols.shndx != 0]
+    return keys
+
+
+def _finding(
+    case: Case, pair: tuple[int, int], seen: list[tuple[Run, Displaced]], fatal: FailureGroup | None
+) -> Finding:
+    own, used = pair
+    run = fatal.run if fatal is not None else seen[0][0]
+    name = case.facts(own).soname or case.basename(own)
+    orders = fatal.orders if fatal is not None else list(dict.fromkeys(r.order for r, _ in seen))
+    safe = case.safe_orders(orders)
+    users = sorted({item.user for _, item in seen})
+    victims = fatal.victims if fatal is not None else tuple(sorted({p for u in users if (p := case.package(u))}))
+    first = bringer(case, run, used) or case.package(used)
+    lacking = _lacks(case, own, used)
+    severity, confidence = _weight(case, pair, lacking, fatal, run)
+    second = " and ".join(p.name for p in victims) or "a package"
+    culprit = first.name if first else "the host"
+    outcome = (
+        f"{second} then fails to load: {shown(case, fatal.failure.message)}."
+        if fatal is not None
+        else f"{second} then runs with a library it does not come with"
+        + (f"; {lacking} definitions of its own copy are missing there." if lacking else ".")
+    )
+    advice = [Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True)] if safe else []
+    advice += [
+        Advice(f"maintainer of {p.name}", f"Give the bundled {name} a unique soname (auditwheel repair does).")
+        for p in dict.fromkeys([*victims, *([case.package(used)] if case.package(used) else [])])
+        if p is not None
+    ]
+    return RULE.finding(
+        packages=[p for p in (*victims, first, case.package(own), case.package(used)) if p is not None],
+        severity=severity,
+        confidence=confidence,
+        audience=Audience.USER if severity is not Severity.NOTE else Audience.MAINTAINER,
+        summary=f"{culprit} and {second} bring different files named {name}; the first one imported decides.",
+        explanation=(
+            f"{case.path(used)} and {case.path(own)} are different files, but both call themselves {name}. ld.so "
+            f"loads a name only once per process. When {culprit} is imported first, {second} gets {culprit}'s file. "
+            + outcome
+        ),
+        advice=advice,
+        key=[name],
+        failing_order=run.order,
+        safe_order=safe[0] if safe else None,
+        objects=[case.path(used), case.path(own), *(case.path(u) for u in users[:20])],
+        evidence={
+            "soname": name,
+            "used": case.path(used),
+            "own": case.path(own),
+            "definitions_missing": lacking,
+            "users": len(users),
+            "failing_orders": [list(order) for order in orders],
+        },
+        silent=fatal is None and severity is not Severity.NOTE,
+    )
+
+
+def _weight(
+    case: Case, pair: tuple[int, int], lacking: int, fatal: FailureGroup | None, run: Run
+) -> tuple[Severity, Confidence]:
+    """A failed load is an error; another library in place of one's own is a warning; the host's newer one is none."""
+    if fatal is not None:
+        return Severity.ERROR, fatal.confidence
+    confidence = Confidence.CERTAIN if run.stage is Stage.IMPORT else Confidence.POSSIBLE
+    own, used = pair
+    superset = lacking == 0
+    if superset and (case.package(used) is None or case.package(own) is None):
+        return Severity.NOTE, confidence
+    return Severity.WARNING, confidence
