@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +11,8 @@ from abiclash.sources.installed import read_distributions, read_objects
 from abiclash.sources.platform import Python
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support import Builder
 
 
@@ -28,7 +29,9 @@ def install(site: Path, name: str, version: str, files: dict[str, str], record: 
     """Install a distribution as an installer does."""
     info = site / f"{name}-{version}.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Name: {name}\nVersion: {version}\nRequires-Dist: other\nRequires-Python: >=3.9\n\ntext")
+    (info / "METADATA").write_text(
+        f"Name: {name}\nVersion: {version}\nRequires-Dist: other\nRequires-Python: >=3.9\n\ntext"
+    )
     for path, content in files.items():
         (site / path).parent.mkdir(parents=True, exist_ok=True)
         (site / path).write_text(content)
@@ -64,7 +67,13 @@ def test_installed_distributions_own_the_files_of_their_record(tmp_path: Path, s
 
 def test_files_that_nobody_owns_are_distributions_of_their_own(tmp_path: Path, site: Path) -> None:
     install(site, "demo", "1.0", {"demo/__init__.py": ""})
-    for path in ("demo/built.so", "mine.cpython-311-x86_64-linux-gnu.so", "own/a.py", "own/__pycache__/a.pyc", "demo/x.pyc"):
+    for path in (
+        "demo/built.so",
+        "mine.cpython-311-x86_64-linux-gnu.so",
+        "own/a.py",
+        "own/__pycache__/a.pyc",
+        "demo/x.pyc",
+    ):
         (site / path).parent.mkdir(parents=True, exist_ok=True)
         (site / path).write_text("x")
     items, _ = distributions(open_environment(tmp_path / "venv"))
@@ -110,8 +119,8 @@ def test_editable_installations_by_setuptools_hook_are_followed(tmp_path: Path, 
         "demo",
         "1.0",
         {
-            "__editable__.demo-1.0.pth": "import __editable___demo_1_0_finder; __editable___demo_1_0_finder.install()\n",
-            "__editable___demo_1_0_finder.py": finder,
+            "__editable__.demo-1.0.pth": "import __editable___demo_1_finder; __editable___demo_1_finder.install()\n",
+            "__editable___demo_1_finder.py": finder,
         },
     )
     assert found(tmp_path)["demo"].elsewhere == (

@@ -46,7 +46,8 @@ def test_wheels_are_fetched_indexed_and_then_known(tmp_path: Path) -> None:
     with serving(whole(wheel.read_bytes())) as server:
         found = gather(resolution(named(wheel, server.url)), Store(tmp_path / "store"))
     (facts,) = found.wheels
-    assert (facts.name, facts.modules, found.requested) == ("demo", ("demo",), {"demo"})
+    assert (facts.name, facts.modules) == ("demo", ("demo",))
+    assert found.requested == {"demo"}
     assert found.packages[facts.sha256].filename == wheel.name
     again = gather(resolution(named(wheel, "http://127.0.0.1:1")), Store(tmp_path / "store"), offline=True)
     assert [item.sha256 for item in again.wheels] == [facts.sha256]
@@ -108,9 +109,7 @@ def test_a_wheel_replaces_what_is_installed(tmp_path: Path, builder: Builder) ->
     (tmp_path / "venv/pyvenv.cfg").write_text("version = 3.11.2\n")
     wheel = make_wheel(tmp_path, {"demo/__init__.py": ""}, tag="py3-none-any")
     bare = builder.library("bare.so", "int y;")
-    found = gather(
-        resolution(named(wheel), environment=tmp_path / "venv", objects=(bare,)), Store(tmp_path / "store")
-    )
+    found = gather(resolution(named(wheel), environment=tmp_path / "venv", objects=(bare,)), Store(tmp_path / "store"))
     assert [facts.version for facts in found.wheels] == ["1.0"]
     assert [(facts.name, len(facts.objects)) for facts in found.installed] == [("other", 1), ("bare.so", 1)]
     assert found.environment is not None

@@ -40,6 +40,7 @@ class _Playable:
 Examples:
   abiclash bindings numpy scipy --order scipy,numpy --symbol 'cblas_*'
   abiclash bindings pyarrow==0.13.0 tensorflow==1.13.1 --python 3.7 --diff pyarrow,tensorflow tensorflow,pyarrow
+  abiclash bindings pyarrow==0.13.0 --python 3.7 --why _ZSt11__once_call --object 'libstdc++.so.6*'
   abiclash bindings --env .venv --import numpy,scipy
   abiclash bindings --env .venv --plan loads.jsonl""",
 )
@@ -51,6 +52,7 @@ Examples:
 @click.option("--diff", nargs=2, metavar="ORDER1 ORDER2", help="Only what is bound differently in two orders.")
 @click.option("--symbol", help="Only this symbol: a raw name, or a pattern with * and ?.")
 @click.option("--object", "shared_object", help="Only references from or to this object: path, file name or pattern.")
+@click.option("--why", metavar="SYMBOL", help="Tell step by step how --object came to its definition of this symbol.")
 @options.output("jsonl", "text")
 @options.QUIET
 def command(
@@ -61,6 +63,7 @@ def command(
     diff: tuple[str, str] | None,
     symbol: str | None,
     shared_object: str | None,
+    why: str | None,
     form: str,
     output: Path | None,
     color: str,
@@ -74,10 +77,13 @@ def command(
     """
     request = options.request(**given)
     from abiclash.reports import bindings as report  # noqa: PLC0415 - heavy
+    from abiclash.reports import explanation  # noqa: PLC0415
 
     if plan is not None and (order or diff):
         raise UsageError("--plan plays one recorded sequence; --order and --diff need packages")
-    narrow = report.Narrow(symbol, shared_object)
+    if why is not None and (shared_object is None or diff):
+        raise UsageError("--why needs --object, the library whose reference is to be explained, and no --diff")
+    narrow = report.Narrow(why or symbol, shared_object)
     paint = terminal.paint(color, output)
     if plan is None:
         playable = _packages(request, options.names(imports), terminal.progress(quiet=quiet))
@@ -85,7 +91,9 @@ def command(
         playable = _recorded(request, plan)
     orders = [options.names(text) for text in diff or ([order] if order else [])] or [playable.order]
     processes = [playable.play(names) for names in orders]
-    if diff:
+    if why is not None:
+        lines = explanation.explanations(processes[0], why, shared_object or "")
+    elif diff:
         rows = report.difference(processes[0], processes[1], playable.names, narrow)
         lines = report.difference_lines(rows, paint) if form == "text" else (json.dumps(row) + "\n" for row in rows)
     else:

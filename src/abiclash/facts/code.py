@@ -42,7 +42,8 @@ class Code:
         """Return the functions (positions in `starts`) that start at one of these addresses, with repetitions."""
         at = np.searchsorted(self.starts, addresses)
         at[at == len(self.starts)] = 0
-        return at[self.starts[at] == addresses]
+        found: NDArray[np.intp] = at[self.starts[at] == addresses]
+        return found
 
     def extents(self, functions: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return (offset in `raw`, length in bytes) of functions, by their frame descriptions."""

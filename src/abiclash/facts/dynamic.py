@@ -26,7 +26,7 @@ DT_AUXILIARY, DT_FILTER = 0x7FFFFFFD, 0x7FFFFFFF
 DF_SYMBOLIC, DF_TEXTREL, DF_BIND_NOW, DF_STATIC_TLS = 2, 4, 8, 0x10
 
 MAX_ENTRIES = 1 << 16  # the largest known has some hundreds; a damaged size must not turn into a long list
-_FIRST_LOOK = 4096
+_FIRST_LOOK = 256
 
 
 class StringTable:

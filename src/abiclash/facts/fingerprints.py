@@ -138,7 +138,7 @@ def read_runtimes(symbols: Symbols, names: NameTable, prefixes: Prefixes, texts:
     """
     found = _defined(symbols)
     for runtime, (prefix, least) in PREFIXES.items():
-        rows = prefixes.find(prefix)
+        rows = prefixes.find(prefix) if len(prefixes.rows) >= least else prefixes.rows
         if len(rows) >= least:
             found[runtime] = _lts(names, rows) if runtime == "abseil" else ""
     for text in texts.select(texts.numbered):

@@ -20,6 +20,8 @@ PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE, PT_TLS = 1, 2, 3, 4, 7
 PT_GNU_EH_FRAME, PT_GNU_STACK, PT_GNU_RELRO = 0x6474E550, 0x6474E551, 0x6474E552
 PF_X, PF_W = 1, 2
 PN_XNUM = 0xFFFF
+SHT_PROGBITS, SHT_DYNSYM = 1, 11
+SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 MAX_SECTIONS = 0xFF00  # SHN_LORESERVE: more need an extension that no linker uses for shared objects
 
 _HEADER = {32: "HHIIIIIHHHHHH", 64: "HHIQQQIHHHHHH"}
@@ -181,9 +183,9 @@ class Image:
 
     @cached_property
     def sections(self) -> tuple[Section, ...]:
-        """The section headers; empty where they are missing or damaged, as ld.so never needs them.
+        """The headers of .dynsym and of sections with constant content: .rodata, .comment and their like.
 
-        Their names are empty where the name table was not kept.
+        Empty where they are missing or damaged, as ld.so never needs them; without names where those were not kept.
         """
         header = self.header
         count, length = header.shnum, header.shnum * header.section_size
@@ -197,6 +199,7 @@ class Image:
         return tuple(
             Section(_name(text, name), kind, flags, addr, offset, size)
             for name, kind, flags, addr, offset, size, _link, _info, _align, _entsize in rows
+            if kind == SHT_DYNSYM or (kind == SHT_PROGBITS and not flags & (SHF_WRITE | SHF_EXECINSTR))
         )
 
 

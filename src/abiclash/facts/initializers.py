@@ -32,6 +32,7 @@ CODE_BUDGET = 8 << 20
 
 _BLOCK = 1 << 18  # offsets looked at together: what fits into a processor's cache
 
+_RELATIVE, _RELATIVE64 = KINDS[EM_X86_64].relative
 _CALL = 0xE8  # call; 0xE9 is jmp
 _TWO_BYTES, _CONDITIONAL = 0x0F, 0x80  # 0F 8x: jo, jno ... jg
 _ENDBR64 = np.uint32(0xFA1E0FF3).astype(np.int32)
@@ -69,10 +70,8 @@ def read_initializers(
     if image.header.machine == EM_X86_64 and image.header.bits == 64 and len(reading.references.symbol):
         entries = _entries(image, dynamic, relocations)
         code = read_code(image) if len(entries) else None
-        first = code.find(entries) if code is not None else references
-        slots = _slots(relocations, reading, symbols) if len(first) else None
-        if code is not None and slots is not None and len(slots.row):
-            references = _Walk(code, slots).run(first)
+        if code is not None:
+            references = _reached(code, entries, relocations, reading, symbols)
     return Initializers(
         has_init=dynamic.has(d.DT_INIT),
         has_fini=dynamic.has(d.DT_FINI),
@@ -80,6 +79,15 @@ def read_initializers(
         fini_array=dynamic.get(d.DT_FINI_ARRAYSZ) // word,
         references=references,
     )
+
+
+def _reached(
+    code: Code, entries: NDArray[np.int32], relocations: Relocations, reading: Reading, symbols: Symbols
+) -> NDArray[np.uint32]:
+    """Return the rows of `References` that code reaches from the entries; crt's own entries are no functions."""
+    first = code.find(entries)
+    slots = _slots(relocations, reading, symbols) if len(first) else None
+    return _Walk(code, slots).run(first) if slots and len(slots.row) else np.empty(0, dtype=np.uint32)
 
 
 def _entries(image: Image, dynamic: Dynamic, relocations: Relocations) -> NDArray[np.int32]:
@@ -91,7 +99,7 @@ def _entries(image: Image, dynamic: Dynamic, relocations: Relocations) -> NDArra
     for part, types in relocations.tables() if size else ():
         if part.dtype.names == ("offset", "info", "addend"):
             inside = np.flatnonzero(part["offset"] - np.uint64(start) < size)
-            inside = inside[np.isin(types[inside], KINDS[EM_X86_64].relative)]
+            inside = inside[(types[inside] == _RELATIVE) | (types[inside] == _RELATIVE64)]
             found.append(part["addend"][inside].astype(np.uint64))
     entries = np.concatenate(found)
     return entries[(entries > 0) & (entries < REACH)].astype(np.int32)

@@ -8,7 +8,7 @@ from abiclash.facts.ranges import merge
 HEAD = 64 * 1024
 """Bytes at the start of a file that `wanted` looks at."""
 
-CODE_LIMIT = 48 << 20
+CODE_LIMIT = 32 << 20
 """Executable segments up to this size are kept: initializers are followed through them."""
 
 TAIL = 64 * 1024

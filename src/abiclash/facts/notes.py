@@ -6,7 +6,7 @@ import json
 import struct
 from typing import TYPE_CHECKING
 
-from abiclash.facts.image import PT_NOTE
+from abiclash.facts.image import PT_NOTE, SHT_PROGBITS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ NT_FDO_DLOPEN = 0x407C0C0A  # systemd's docs/ELF_DLOPEN_METADATA.md
 NOTE_LIMIT = 1 << 20
 COMMENT_LIMIT = 64 * 1024
 NAMELESS_LIMIT = 4096
-SHT_PROGBITS, SHF_MERGE_STRINGS = 1, 0x30
+SHF_MERGE_STRINGS = 0x30
 
 
 def _notes(image: Image) -> Iterator[tuple[bytes, int, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,8 +42,8 @@ class Kinds:
     irelative: tuple[int, ...]
 
     def lookup(self) -> NDArray[np.int8]:
-        """Return `Reloc` by relocation type (types up to 4095), `NO_LOOKUP` for the silent ones."""
-        kind = np.full(4096, Reloc.DATA, dtype=np.int8)
+        """Return `Reloc` by relocation type (types below 2048), `NO_LOOKUP` for the silent ones."""
+        kind = np.full(2048, Reloc.DATA, dtype=np.int8)
         named = (
             (self.jump_slot, Reloc.PLT),
             (self.copy, Reloc.COPY),
@@ -69,6 +70,12 @@ KINDS = {
     EM_RISCV: Kinds((5,), (4,), (6, 7, 8, 9), (10, 11), (12,), (3,), (58,)),
 }
 UNKNOWN = Kinds((), (), (), (), (), (), ())
+
+
+@cache
+def _lookup(machine: int) -> NDArray[np.int8]:
+    """Return the table of a machine."""
+    return KINDS.get(machine, UNKNOWN).lookup()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +163,12 @@ class Reading:
 
 def read_references(image: Image, relocations: Relocations, table: SymbolTable) -> Reading:
     """Return one row for each distinct (symbol, kind), in the order of first use."""
-    lookup = KINDS.get(image.header.machine, UNKNOWN).lookup()
+    lookup = _lookup(image.header.machine)
     kind = lookup[np.minimum(relocations.type, len(lookup) - 1)]
     static_tls = bool((kind == Reloc.TLS_IE).any())
     symbols = table.symbols
-    hidden = np.isin(symbols.other & 3, (STV_INTERNAL, STV_HIDDEN))
+    visibility = symbols.other & 3
+    hidden = (visibility == STV_INTERNAL) | (visibility == STV_HIDDEN)
     visible = table.row.copy()
     visible[symbols.index[hidden]] = NO_LOOKUP
     at = visible[relocations.symbol] if len(visible) else np.full(len(kind), NO_LOOKUP, dtype=np.int32)

@@ -10,7 +10,7 @@ import numpy as np
 from abiclash.errors import ElfError
 from abiclash.facts.dynamic import DT_STRTAB, DT_SYMTAB, DT_VERSYM
 from abiclash.facts.hashes import HashTable, read_hash
-from abiclash.facts.image import PF_W, PF_X, PT_GNU_RELRO, PT_TLS
+from abiclash.facts.image import PF_W, PF_X, PT_GNU_RELRO, PT_TLS, SHT_DYNSYM
 from abiclash.facts.model import Place, Symbols
 from abiclash.facts.names_table import NameTable
 from abiclash.names import name_keys
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from abiclash.facts.dynamic import Dynamic
     from abiclash.facts.image import Image, Segment
 
-SHT_DYNSYM = 11
 SHN_UNDEF, SHN_ABS = 0, 0xFFF1
 STB_LOCAL, STT_TLS = 0, 6
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abiclash.facts.image import PF_W, PF_X, PT_GNU_EH_FRAME, Image
+from abiclash.facts.image import PF_W, PF_X, PT_GNU_EH_FRAME, SHF_ALLOC, SHT_PROGBITS, Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-SHT_PROGBITS, SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 1, 2, 4
 LIMIT = 128 << 20
 """Bytes of read-only data that are searched per object."""
 SHORTEST, LONGEST = 3, 511
@@ -66,7 +65,7 @@ def read_only(image: Image) -> list[NDArray[np.uint8]]:
         (section.offset, section.size)
         for section in image.sections
         if section.type == SHT_PROGBITS
-        and section.flags & (SHF_ALLOC | SHF_WRITE | SHF_EXECINSTR) == SHF_ALLOC
+        and section.flags & SHF_ALLOC
         and not section.name.startswith(_NO_TEXT)
         and (frames is None or section.addr != frames.vaddr)
     ]

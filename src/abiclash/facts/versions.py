@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 VER_FLG_BASE, VER_FLG_WEAK = 1, 2
 INDEX_MASK, HIDDEN = 0x7FFF, 0x8000
+MAX_BYTES = 4 << 20
 MAX_ENTRIES = 1 << 16  # an index has 15 bits, so more entries cannot be meant
 
 
@@ -31,34 +32,44 @@ class Versions:
 
 
 class _Reader:
-    """Reads the chained records, and stops where their number shows damage."""
+    """Reads the chained records of one table, and stops where their number shows damage."""
 
-    def __init__(self, image: Image) -> None:
-        self.image = image
+    def __init__(self, image: Image, address: int) -> None:
+        """address: of the table."""
+        offset, room = image.locate(address)
+        self.address = address
+        self.order = image.header.order
+        self.raw = image.ranges.read(offset, min(room, MAX_BYTES)).data
         self.left = MAX_ENTRIES
 
-    def chain(self, address: int, layout: str, link: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """Yield (address, fields) of records; field number `link` is the distance to the next, 0 at the end."""
-        packed = self.image.header.order + layout
+    def fields(self, layout: str, at: int) -> tuple[int, ...]:
+        """Return the fields of the record at `at` bytes into the table."""
+        try:
+            return struct.unpack_from(self.order + layout, self.raw, at)
+        except struct.error as error:
+            raise ElfError(f"address {self.address + at:#x}: a version record leaves its segment") from error
+
+    def chain(self, at: int, layout: str, link: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Yield (position, fields) of records; field number `link` is the distance to the next, 0 at the end."""
         while True:
             self.left -= 1
             if self.left < 0:
-                raise ElfError(f"address {address:#x}: more than {MAX_ENTRIES} version records; the file is damaged")
-            raw = self.image.at(address, struct.calcsize(packed), "a version record").tobytes()
-            fields = struct.unpack(packed, raw)
-            yield address, fields
+                raise ElfError(
+                    f"address {self.address:#x}: more than {MAX_ENTRIES} version records; the file is damaged"
+                )
+            fields = self.fields(layout, at)
+            yield at, fields
             if not fields[link]:
                 return
-            address += fields[link]
+            at += fields[link]
 
 
 def read_versions(image: Image, dynamic: Dynamic) -> Versions:
     """Read both version tables. Raises ElfError."""
-    reader = _Reader(image)
-    needs = tuple(_needs(reader, dynamic)) if dynamic.has(DT_VERNEED) else ()
+    needs = tuple(_needs(image, dynamic))
     by_index = {version.index: version for _, versions in needs for version in versions}
     base = None
-    for version, is_base in _definitions(reader, dynamic) if dynamic.has(DT_VERDEF) else ():
+    for version, is_base in _definitions(image, dynamic):
         if is_base:
             base = version.name
         else:
@@ -66,28 +77,33 @@ def read_versions(image: Image, dynamic: Dynamic) -> Versions:
     return Versions(tuple(by_index[index] for index in sorted(by_index)), needs, base)
 
 
-def _needs(reader: _Reader, dynamic: Dynamic) -> Iterator[tuple[str, tuple[Version, ...]]]:
+def _needs(image: Image, dynamic: Dynamic) -> Iterator[tuple[str, tuple[Version, ...]]]:
     """Yield the libraries of DT_VERNEED with the versions needed of each (Elf64_Verneed, Elf64_Vernaux)."""
-    for address, (_, _, file, aux, _) in reader.chain(dynamic.get(DT_VERNEED), "HHIII", 4):
-        library = dynamic.strings.text(file)
+    if not dynamic.has(DT_VERNEED):
+        return
+    reader, strings = _Reader(image, dynamic.get(DT_VERNEED)), dynamic.strings
+    for at, (_, _, file, aux, _) in reader.chain(0, "HHIII", 4):
+        library = strings.text(file)
         versions = [
             Version(
                 index=other & INDEX_MASK,
-                name=dynamic.strings.text(name),
+                name=strings.text(name),
                 hash=stored,
                 file=library,
                 hidden=bool(other & HIDDEN),
                 weak=bool(flags & VER_FLG_WEAK),
             )
-            for _, (stored, flags, other, name, _) in reader.chain(address + aux, "IHHII", 4)
+            for _, (stored, flags, other, name, _) in reader.chain(at + aux, "IHHII", 4)
         ]
         yield library, tuple(versions)
 
 
-def _definitions(reader: _Reader, dynamic: Dynamic) -> Iterator[tuple[Version, bool]]:
+def _definitions(image: Image, dynamic: Dynamic) -> Iterator[tuple[Version, bool]]:
     """Yield the versions of DT_VERDEF, and whether each is the base (Elf64_Verdef, Elf64_Verdaux)."""
-    for address, (_, flags, index, _, stored, aux, _) in reader.chain(dynamic.get(DT_VERDEF), "HHHHIII", 6):
-        raw = reader.image.at(address + aux, 4, "a version name").tobytes()
-        name = dynamic.strings.text(struct.unpack(reader.image.header.order + "I", raw)[0])
+    if not dynamic.has(DT_VERDEF):
+        return
+    reader = _Reader(image, dynamic.get(DT_VERDEF))
+    for at, (_, flags, index, _, stored, aux, _) in reader.chain(0, "HHHHIII", 6):
+        name = dynamic.strings.text(reader.fields("I", at + aux)[0])
         version = Version(index & INDEX_MASK, name, stored, None, weak=bool(flags & VER_FLG_WEAK))
         yield version, bool(flags & VER_FLG_BASE)

@@ -75,7 +75,7 @@ class LinkMap:
     search_list: l_searchlist, present once the object was itself opened. dependencies: l_initfini of a dependency
     (itself, then its direct dependencies), or the sorted closure of an opened object.
     targets: int32, file id that each row of the object's References is bound to, NOT_FOUND for none.
-    target_rows: int32, row in the target's Symbols.
+    target_rows: int32, row in the target's Symbols. global_seen: how many objects the global scope had then.
     """
 
     file: int
@@ -93,6 +93,7 @@ class LinkMap:
     tls_offset: int | None = None
     targets: NDArray[np.int32] | None = None
     target_rows: NDArray[np.int32] | None = None
+    global_seen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,6 +97,7 @@ class Relocator:
         start = 0
         for link, part in zip(links, queries, strict=True):
             stop = start + len(part.key)
+            link.global_seen = len(process.global_scope)
             link.targets, link.target_rows = matches.file[start:stop], matches.row[start:stop]
             start = stop
 

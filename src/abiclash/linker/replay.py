@@ -52,4 +52,4 @@ def _load(process: Process, event: Mapping[str, Any]) -> None:
     if loaded is not None and (path == loaded.name or path in loaded.names):
         process.unload(loaded.file)
     caller = process.world.find(event["caller"]) if event.get("caller") else None
-    process.dlopen(path, Mode(event.get("mode", Mode.NOW)) & ~Mode.GLOBAL, caller)
+    process.dlopen(path, Mode(event.get("mode", Mode.NOW)), caller)

@@ -231,3 +231,15 @@ def _changed(case: Case, crossing: Crossing, other: LinkMap, package: str) -> Cr
         case._cache[name] = whole.take(keep) if keep.any() else None  # noqa: SLF001
     found = case._cache[name]  # noqa: SLF001
     return found if isinstance(found, Crossing) else None
+
+
+def known_names(case: Case, keys: NDArray[np.uint64]) -> dict[int, str]:
+    """Return the names of keys, remembering them: the runs of one case ask for the same few again and again."""
+    known = case._cache.setdefault("names", {})  # noqa: SLF001 - what rules share lives there
+    if not isinstance(known, dict):
+        raise TypeError("names")
+    wanted = keys.tolist()
+    missing = [key for key in wanted if key not in known]
+    if missing:
+        known.update(case.names(missing))
+    return {key: known[key] for key in wanted if key in known}

@@ -1,4 +1,9 @@
-"""Classes of which a shared library uses one implementation and its other users another."""
+"""Families of functions of which one user meets two implementations.
+
+A shared library calls its own functions through the dynamic linker, so a package can take over some of them. What
+the library's other users call directly stays the library's. An object that was made by one and is read by the
+other is handled by code that may not agree on what is in it.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +12,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abiclash.rules.crossings import column, is_function, is_strong
+from abiclash.rules.crossings import column, is_function, is_strong, known_names
 from abiclash.rules.families import Family, Member, family
+from abiclash.rules.runtime_symbols import in_runtime_group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
     from abiclash.linker.link_map import LinkMap
-    from abiclash.rules.case import Case, Run
+    from abiclash.linker.process import Process
+    from abiclash.rules.case import Case
     from abiclash.rules.crossings import Crossing
 
 FATAL_RATIO = 2
 """Code sizes of one function that differ by more than this tell two implementations from two builds of one.
 
-Measured on real wheels: 3.8 where an object made by one and used by the other crashed, at most 1.3 elsewhere.
+Measured on real wheels: 3.8 where an object made by one and used by the other crashed, at most 1.7 elsewhere.
 """
 SMALLEST = 64
 """Bytes of code below which a function only hands its arguments on, so that sizes tell nothing."""
@@ -30,24 +37,26 @@ SMALLEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One function that the library takes from elsewhere. theirs, own: bytes of code there and in the library."""
+    """A function that the library takes from elsewhere. theirs, own: bytes of code there and in the library."""
 
     key: int
     name: str
     theirs: int
     own: int
+    family: Family
 
     @property
     def differs(self) -> bool:
         """The two cannot be builds of one implementation."""
-        small, large = sorted((self.theirs, self.own))
-        return small > 0 and large >= SMALLEST and large > FATAL_RATIO * small
+        return sizes_differ(self.theirs, self.own)
 
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """A class whose members come from two implementations. taken: by the library; used: keys -> names that
-    `victim` (file id) takes from the library itself."""
+    """What `victim` (file id) gets of a family: `taken` through the library, `used` from the library itself.
+
+    used: names by key. differs: the taken ones are another implementation, as far as their sizes tell.
+    """
 
     family: Family
     taken: tuple[Taken, ...]
@@ -57,6 +66,12 @@ class Mixed:
     @property
     def differs(self) -> bool:
         return any(one.differs for one in self.taken)
+
+
+def sizes_differ(one: int, other: int) -> bool:
+    """Tell whether two code sizes in bytes cannot come from one source; 0 stands for unknown."""
+    small, large = sorted((one, other))
+    return small > 0 and large >= SMALLEST and large > FATAL_RATIO * small
 
 
 def taken_functions(case: Case, capture: Crossing) -> list[Taken]:
@@ -70,28 +85,44 @@ def taken_functions(case: Case, capture: Crossing) -> list[Taken]:
     theirs = column(case, capture.target, capture.target_row, "size")[first].tolist()
     own = capture.own_column("size")[first].tolist()
     names = known_names(case, keys)
-    found = [Taken(key, names[key], t, o) for key, t, o in zip(keys.tolist(), theirs, own, strict=True)]
+    found = (
+        Taken(key, names[key], int(their), int(size), belongs)
+        for key, their, size in zip(keys.tolist(), theirs, own, strict=True)
+        if key in names and (belongs := _member_of(names[key])) is not None
+    )
     return sorted(found, key=lambda one: one.name)
 
 
-def mixed(case: Case, run: Run, library: LinkMap, taken: list[Taken], victims: list[int]) -> Iterator[Mixed]:
-    """Yield the families of which `library` takes members elsewhere while a victim takes others from it."""
-    by_scope: dict[str, list[tuple[Family, Taken]]] = {}
+def mixed(
+    case: Case, process: Process, library: LinkMap, taken: list[Taken], victims: Iterable[int]
+) -> Iterator[Mixed]:
+    """Yield the families of which a victim takes members from `library` but can reach others only through it.
+
+    A taken function that the victim also calls directly is the library's own for it, so it is left out.
+    """
+    by_scope: dict[str, list[Taken]] = {}
     for one in taken:
-        found = family(one.name)
-        if found is not None and found.member is Member.FUNCTION:
-            by_scope.setdefault(found.scope, []).append((found, one))
-    captured = np.array([one.key for one in taken], dtype=np.uint64)
+        by_scope.setdefault(one.family.scope, []).append(one)
+    if not by_scope:
+        return
     for victim in victims:
+        keys = _strong_uses(process.maps[victim], library)
+        direct = set(keys.tolist())
         used: dict[str, dict[int, str]] = {}
-        keys = _strong_uses(run.process.maps[victim], library)
-        for key, name in known_names(case, np.setdiff1d(keys, captured)).items() if by_scope else ():
-            found = family(name)
-            if found is not None and found.member is Member.FUNCTION and found.scope in by_scope:
+        for key, name in known_names(case, keys).items():
+            found = _member_of(name)
+            if found is not None and found.scope in by_scope:
                 used.setdefault(found.scope, {})[key] = name
         for scope in sorted(used):
-            members = by_scope[scope]
-            yield Mixed(members[0][0], tuple(one for _, one in members), victim, used[scope])
+            through = tuple(one for one in by_scope[scope] if one.key not in direct)
+            if through:
+                yield Mixed(through[0].family, through, victim, used[scope])
+
+
+def _member_of(name: str) -> Family | None:
+    """Return the family of an ordinary function; of constructors and the like every user may have a copy."""
+    found = None if in_runtime_group(name) else family(name)
+    return found if found is not None and found.member is Member.FUNCTION else None
 
 
 def _strong_uses(user: LinkMap, library: LinkMap) -> NDArray[np.uint64]:
@@ -103,14 +134,3 @@ def _strong_uses(user: LinkMap, library: LinkMap) -> NDArray[np.uint64]:
     rows = rows[is_strong(symbols.info[rows]) & is_function(symbols.info[rows])]
     keys: NDArray[np.uint64] = symbols.key[rows]
     return keys
-
-
-def known_names(case: Case, keys: NDArray[np.uint64]) -> dict[int, str]:
-    """Return names of keys, remembering them: runs of one case ask for the same few again and again."""
-    known = case._cache.setdefault("names", {})  # noqa: SLF001 - what rules share lives there
-    assert isinstance(known, dict)  # noqa: S101 - for the type checker
-    wanted = keys.tolist()
-    missing = [key for key in wanted if key not in known]
-    if missing:
-        known.update(case.names(missing))
-    return {key: known[key] for key in wanted if key in known}

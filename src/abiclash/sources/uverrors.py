@@ -12,7 +12,7 @@ from abiclash.sources.redact import redacted
 
 
 class Cause(Enum):
-    """Kinds of failure. From MISSING to UNREADABLE they are one project's fault: the rest can do without it."""
+    """Kinds of failure."""
 
     MISSING = auto()  # the index does not know the name
     NO_VERSION = auto()  # it knows none that the requirement allows
@@ -39,8 +39,14 @@ class Failure:
     @property
     def of_one_project(self) -> bool:
         """Whether the rest can be resolved without this project."""
-        return bool(self.name) and self.cause.value <= Cause.UNCACHED.value
+        return bool(self.name) and self.cause in _ONE_PROJECT
 
+
+_ONE_PROJECT = {
+    *(Cause.MISSING, Cause.NO_VERSION, Cause.NO_WHEEL, Cause.PYTHON, Cause.UNREADABLE, Cause.UNCACHED),
+    *(Cause.CREDENTIALS, Cause.CERTIFICATE),
+}
+"""Failures that, where they have a name, are one project's: the rest can do without it."""
 
 _NAME = r"(?P<name>[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)"
 _REQUIREMENT = rf"(?P<requirement>{_NAME}(?:\[[^\]]*\])?(?:[<>=!~]=?=?[^\s,]+(?:,[<>=!~]=?[^\s,]+)*)?)"
@@ -58,7 +64,7 @@ _NETWORK = re.compile(
     re.IGNORECASE,
 )
 _CERTIFICATE = re.compile(r"invalid peer certificate|UnknownIssuer|certificate (?:verify|has expired)", re.IGNORECASE)
-_CREDENTIALS = re.compile(r"\b(?:401|403|407) |unauthorized|forbidden|missing credentials", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"\b(?:401 U|403 F|407 P)|unauthorized|forbidden|missing credentials", re.IGNORECASE)
 _TRANSPORT = ((Cause.CERTIFICATE, _CERTIFICATE), (Cause.CREDENTIALS, _CREDENTIALS), (Cause.NETWORK, _NETWORK))
 _SERVER = re.compile(r"https?://[^/\s)`]+")
 _PHRASES = (
@@ -74,19 +80,25 @@ _CONCLUSION = r",? we can conclude that your requirements(?: and \S+)? are (?:un
 
 def understand(message: str) -> Failure:
     """Return the cause in uv's message; the first project named as impossible, where there are several."""
-    error, _, _ = message.partition("\nhint:")
-    text = re.sub(r"^(?:warning: .*\n(?:  cause: .*\n)*)+", "", error + "\n")
-    text = " ".join(re.sub(r"\bcause:|^error:", "", text, flags=re.MULTILINE).split())
-    text = redacted(text)
-    transport = next((cause for cause, pattern in _TRANSPORT if pattern.search(text)), None)
+    error, _, hints = message.partition("\nhint:")
+    text = _plain(re.sub(r"^(?:warning: .*\n(?:  cause: .*\n)*)+", "", error + "\n"))
+    unsolved = "No solution found" in text
+    transport = None if unsolved else next((cause for cause, pattern in _TRANSPORT if pattern.search(text)), None)
     for cause, pattern in _PATTERNS:
         if match := re.search(pattern, text):
-            # The address of one file that does not answer is that file's problem; its certificate is everyone's.
-            shared = cause is Cause.UNREADABLE and transport in {Cause.CERTIFICATE, Cause.CREDENTIALS}
-            found = transport if shared and transport else cause
+            found = cause
+            if cause is Cause.MISSING and _CREDENTIALS.search(hints):
+                # uv takes an index that refuses access for one that does not know the name.
+                found, text = Cause.CREDENTIALS, _plain(hints)
+            elif cause is Cause.UNREADABLE and transport in {Cause.CERTIFICATE, Cause.CREDENTIALS}:
+                found = transport
             return Failure(found, canonicalize_name(match["name"]), match["requirement"], text)
-    conflict = "unsatisfiable" in text or "incompatible" in text
-    return Failure(transport or (Cause.CONFLICT if conflict else Cause.OTHER), "", "", text)
+    return Failure(transport or (Cause.CONFLICT if unsolved else Cause.OTHER), "", "", text)
+
+
+def _plain(message: str) -> str:
+    """Return a message on one line, without uv's labels and without credentials."""
+    return redacted(" ".join(re.sub(r"\bcause:|^error:", "", message, flags=re.MULTILINE).split()))
 
 
 def transport_detail(text: str) -> str:
