@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import multiprocessing
 import random
 import resource
 import threading
+import time
 from typing import TYPE_CHECKING, Self
 
 import pytest
@@ -129,6 +131,29 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
                 fetcher.fetch(package(server.url))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_an_interruption_stops_the_other_downloads(tmp_path: Path) -> None:
+    given_up = threading.Event()
+
+    def drip(handler: Handler) -> None:
+        handler.answer(200, b"PK", length=10**9)
+        with contextlib.suppress(OSError):
+            while not given_up.wait(0.01):
+                handler.wfile.write(b"x" * 1000)
+
+    class Interrupted(Told):
+        def advance(self, amount: int = 1) -> None:
+            super().advance(amount)
+            if self.done > 5000:
+                raise KeyboardInterrupt
+
+    with serving(drip) as server, Fetcher(tmp_path, PLAIN) as fetcher:
+        started = time.monotonic()
+        with pytest.raises(KeyboardInterrupt):
+            fetcher.fetch_all([package(server.url, sha256=digit * 64) for digit in "123"], Interrupted())
+        assert time.monotonic() - started < 10
+        given_up.set()
 
 
 def _fetch(url: str, cache: Path) -> None:

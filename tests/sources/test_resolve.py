@@ -126,6 +126,13 @@ def test_a_marker_that_is_false_is_told(house: Path, tmp_path: Path) -> None:
     assert problem.reason == "its marker is false for CPython 3.11 on manylinux_2_28_x86_64"
 
 
+def test_lines_of_a_file_for_other_platforms_are_no_news(house: Path, tmp_path: Path) -> None:
+    (tmp_path / "needs.txt").write_text("base==2.0; sys_platform == 'linux'\nbase==1.0; sys_platform == 'win32'\n")
+    found = scan(tmp_path, "needs.txt")
+    assert versions(found) == {"base": "2.0"}
+    assert found.not_analysed == ()
+
+
 def test_a_wheel_file_brings_its_dependencies(house: Path, tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, {}, name="own", tag=LINUX, requires=["native"])
     found = scan(tmp_path, str(wheel))

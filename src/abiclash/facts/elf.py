@@ -40,10 +40,10 @@ def read_object(ranges: Ranges, path: str) -> tuple[ObjectFacts, NameTable]:
     versions = read_versions(image, found)
     build_id, dlopen_notes = read_notes(image)
     regions = read_only(image) if dynamic else []
-    texts = read_texts(regions)
     defined = Prefixes(table.names, np.flatnonzero(table.symbols.shndx))
     extension = len(defined.find(b"PyInit_")) > 0
     environment = uses_environment(table.symbols.key)
+    texts = read_texts(regions, classify=extension or environment)
     modules, strings = read_strings(regions, texts, extension=extension, environment=environment)
     header = image.header
     facts = ObjectFacts(

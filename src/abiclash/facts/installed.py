@@ -68,5 +68,5 @@ def importable(paths: Iterable[str], top_level: str) -> tuple[str, ...]:
         found.add(top)
         if not path.rpartition("/")[2].startswith("lib") or path.endswith(".py"):
             plain.add(top)
-    stated = set(top_level.replace("/", ".").split())
+    stated = {line.partition("/")[0] for line in top_level.split()}
     return tuple(sorted(stated & found or plain))

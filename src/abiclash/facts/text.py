@@ -33,8 +33,8 @@ _CLASSES[_DIGIT] = WORD | DOTTED | UPPER | LOWER
 _CLASSES[ord("_")] = WORD | DOTTED | UPPER | LOWER
 _CLASSES[ord(".")] = DOTTED
 _CLASSES[0] = 0xFF  # the NUL behind a string does not count
-_CONTROL = np.ones(256, dtype=np.uint8)
-_CONTROL[32:127] = _CONTROL[0] = 0
+_DIGITS = np.zeros(256, dtype=np.bool_)
+_DIGITS[_DIGIT] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +86,19 @@ def blocks(region: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int]]
         yield region[start : start + _BLOCK + LONGEST + 2], min(_BLOCK, len(region) - start)
 
 
-def read_texts(regions: list[NDArray[np.uint8]]) -> Texts:
-    """Return the whole printable strings of the regions."""
+def read_texts(regions: list[NDArray[np.uint8]], *, classify: bool) -> Texts:
+    """Return the whole printable strings of the regions; without `classify` their classes are all 0."""
     found = [_strings(block, own) for region in regions for block, own in blocks(region)]
     raw = np.concatenate([np.empty(0, dtype=np.uint8), *(piece for piece, _ in found)])
     size = np.concatenate([np.empty(0, dtype=np.int64), *(sizes for _, sizes in found)])
     start = np.cumsum(size) - size
-    classes, numbered = np.empty(0, dtype=np.uint8), np.zeros(len(start), dtype=np.bool_)
+    classes, numbered = np.zeros(len(start), dtype=np.uint8), np.zeros(len(start), dtype=np.bool_)
     if len(start):
-        classes = np.bitwise_and.reduceat(_CLASSES[raw], start)
-        digit = (raw - np.uint8(ord("0"))) < 10
-        dots = np.flatnonzero(digit[:-2] & (raw[1:-1] == ord(".")) & digit[2:])
+        if classify:
+            classes = np.bitwise_and.reduceat(np.take(_CLASSES, raw), start)
+        dots = np.flatnonzero(raw == ord("."))
+        dots = dots[(dots > 0) & (dots < len(raw) - 1)]
+        dots = dots[_DIGITS[raw[dots - 1]] & _DIGITS[raw[dots + 1]]]
         numbered[np.searchsorted(start, dots, side="right") - 1] = True
     return Texts(raw.tobytes(), start, size - 1, classes, numbered)
 
@@ -110,24 +112,27 @@ def _strings(block: NDArray[np.uint8], own: int) -> tuple[NDArray[np.uint8], NDA
     if len(block) <= SHORTEST + 1:
         return block[:0], none
     printable, zero = (block - np.uint8(32)) <= 94, block == 0
-    three = printable[:-2] & printable[1:-1] & printable[2:]
+    three = printable[:-2] & printable[1:-1]
+    three &= printable[2:]
     start = np.flatnonzero(zero[:-3] & three[1:]) + 1
     end = np.flatnonzero(zero[3:] & three[:-1]) + 3
-    if not len(start) or not len(end):
-        return block[:0], none
     nearest = np.searchsorted(start, end) - 1
-    start, end = start[nearest[nearest >= 0]], end[nearest >= 0]
-    near = np.flatnonzero((end - start <= LONGEST) & (start <= own))
-    start, size = start[near], end[near] - start[near] + 1
-    text: NDArray[np.uint8] = block[_positions(start, size)]
+    first = np.diff(nearest, prepend=-1) > 0  # a string ends at the first NUL behind its start
+    start, end = start[nearest[first]], end[first]
+    near = (end - start <= LONGEST) & (start <= own)
+    start, end = start[near], end[near]
+    if not len(start):
+        return block[:0], none
+    # The strings do not overlap: +1 at the start and -1 behind the NUL of each, summed up, is 1 inside.
+    inside = np.zeros(len(block) + 1, dtype=np.int8)
+    inside[start] = 1
+    inside[end + 1] -= 1
+    text = block[np.cumsum(inside[:-1], dtype=np.int8).view(np.bool_)]
+    size = end - start + 1
     # A control character between the two NULs: a piece of a longer text, or no text.
-    whole = np.maximum.reduceat(_CONTROL[text], np.cumsum(size) - size) == 0 if len(size) else none.astype(np.bool_)
-    return text[np.repeat(whole, size)], size[whole]
-
-
-def _positions(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return all offsets of the ranges, one range after the other."""
-    positions: NDArray[np.int64] = np.arange(int(length.sum())) + np.repeat(
-        start - (np.cumsum(length) - length), length
-    )
-    return positions
+    broken = np.flatnonzero((text < 32) & (text != 0) | (text > 126))
+    if len(broken):
+        whole = np.ones(len(size), dtype=np.bool_)
+        whole[np.searchsorted(np.cumsum(size), broken, side="right")] = False
+        text, size = text[np.repeat(whole, size)], size[whole]
+    return text, size

@@ -35,6 +35,12 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+def _rank(value: Value) -> str:
+    """Give the items of a set an order that is equal in every run; objects are ranked by their name."""
+    return str(value) if isinstance(value, _PLAIN) else str(getattr(value, "name", ""))
+
+
+
 class Evaluator:
     """Evaluates expressions; attributes, calls and names of modules come from the classes built on it."""
 
@@ -151,7 +157,7 @@ class Evaluator:
         value = self.force(value)
         if isinstance(value, dict | list | tuple | set | frozenset | str | range) and len(value) <= MAX_LENGTH:
             # A set of strings has no order of its own in CPython; sorted keeps plans the same.
-            return sorted(value, key=str) if isinstance(value, set | frozenset) else list(value)
+            return sorted(value, key=_rank) if isinstance(value, set | frozenset) else list(value)
         return None
 
     def binary(self, sign: str, left: Value, right: Value) -> Value:

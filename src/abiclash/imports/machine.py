@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 RTLD_NOW = 2
 
 
-@dataclass(slots=True)
+@dataclass(repr=False, slots=True)
 class Entry:
     """One load as it is found; `plan` makes a `Load` of it. sequence: when it happens."""
 

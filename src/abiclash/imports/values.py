@@ -42,7 +42,7 @@ class Raised(Exception):  # noqa: N818 - it stands for an exception of the progr
         self.reason = reason
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Module:
     """A module in sys.modules.
 
@@ -69,7 +69,7 @@ class Module:
         return tuple(item for item in path if isinstance(item, str)) if isinstance(path, list) else None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Function:
     """A function of a module that is read. outer: the frame it closes over. cls: the class that it is a method of."""
 
@@ -83,7 +83,7 @@ class Function:
     cls: Class | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Class:
     name: str
     bases: list[Value]
@@ -91,7 +91,7 @@ class Class:
     module: Module
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Instance:
     """An object of a known class. pending: its construction, which is played only when an attribute is asked for."""
 
@@ -100,7 +100,7 @@ class Instance:
     pending: Callable[[], Value] | None = None
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Bound:
     """A method of an object, or a function with leading arguments (functools.partial)."""
 
@@ -109,7 +109,7 @@ class Bound:
     kwargs: dict[str, Value] = field(default_factory=dict)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Wrapped:
     """staticmethod, classmethod or property around a function."""
 
@@ -117,7 +117,7 @@ class Wrapped:
     function: Value
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Native:
     """A function of the interpreter or of its library that `natives` knows: call(machine, args, kwargs, frame)."""
 
@@ -125,7 +125,7 @@ class Native:
     call: Callable[..., Value]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Deferred:
     """The result of a call that cannot load anything: worked out only when something depends on it."""
 
@@ -133,7 +133,7 @@ class Deferred:
     value: Value = UNKNOWN
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Super:
     """super() inside a method."""
 
@@ -141,7 +141,7 @@ class Super:
     instance: Value
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Thing:
     """A small object of the standard library: its type's name and what is known of it (paths, specs, open files)."""
 
@@ -150,7 +150,7 @@ class Thing:
     vars: dict[str, Value] = field(default_factory=dict)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Frame:
     """Names of one running block. vars: locals (a module's or class body's namespace there)."""
 

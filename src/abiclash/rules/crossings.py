@@ -97,6 +97,15 @@ class Crossing:
         return column
 
 
+def by_package(case: Case, crossing: Crossing) -> Iterator[tuple[str, Crossing]]:
+    """Split references by the package whose definitions serve them."""
+    owners = {target: case.owner(target) for target in np.unique(crossing.target).tolist()}
+    packages = sorted({owner for owner in owners.values() if owner is not None})
+    for package in packages:
+        files = [target for target, owner in owners.items() if owner == package]
+        yield package, crossing if len(packages) == 1 else crossing.take(np.isin(crossing.target, files))
+
+
 def column(case: Case, files: NDArray[np.int32], rows: NDArray[np.int32], name: str) -> NDArray[Any]:
     """Return a column of Symbols for definitions given as (file, row); 0 where the file is NOT_FOUND."""
     values = np.zeros(len(files), dtype=np.uint64)

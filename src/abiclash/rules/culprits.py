@@ -50,6 +50,11 @@ def who(case: Case, run: Run, file: int) -> str:
     return f"{owner} (which {root[0]} imports)"
 
 
+def library_name(case: Case, file: int) -> str:
+    """Return a library's name for running text: its soname, by which programs ask for it."""
+    return case.facts(file).soname or case.basename(file)
+
+
 def reached_by_initialisers(process: Process, file: int, keys: NDArray[np.uint64]) -> bool:
     """Tell whether an object's initialisers use one of the symbols, as far as that can be read off its code."""
     facts = process.maps[file].facts

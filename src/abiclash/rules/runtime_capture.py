@@ -50,8 +50,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abiclash.rules.crossings import Means, changes, crossings, is_function, is_strong, known_names
-from abiclash.rules.culprits import named, orders, who
+from abiclash.rules.crossings import Means, by_package, changes, crossings, is_function, is_strong, known_names
+from abiclash.rules.culprits import library_name, named, orders, who
 from abiclash.rules.families import readable
 from abiclash.rules.mixed_class import Mixed, mixed, taken_functions
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
@@ -121,17 +121,13 @@ def check(case: Case) -> Iterable[Finding]:
 def _captures(case: Case, run: Run) -> Iterator[tuple[int, str, Crossing]]:
     """Yield (library, package, references) where a search list gave a library another's definitions of its own."""
     for crossing in crossings(case, run):
-        for package, part in _by_package(case, crossing):
+        for package, part in by_package(case, captured(crossing)):
             yield crossing.source.file, package, part
 
 
-def _by_package(case: Case, crossing: Crossing) -> Iterator[tuple[str, Crossing]]:
-    """Split what a library was captured of by the package that has it."""
-    captured = crossing.take(crossing.own & (crossing.means == Means.LIST))
-    owners = {target: case.owner(target) for target in np.unique(captured.target).tolist()}
-    for package in sorted({owner for owner in owners.values() if owner is not None}):
-        files = [target for target, owner in owners.items() if owner == package]
-        yield package, captured.take(np.isin(captured.target, files))
+def captured(crossing: Crossing) -> Crossing:
+    """Return the references to symbols that the library defines itself, bound elsewhere by a search list."""
+    return crossing.take(crossing.own & (crossing.means == Means.LIST))
 
 
 def _record(case: Case, capture: Capture, run: Run, crossing: Crossing) -> None:
@@ -148,7 +144,7 @@ def _record_mixes(case: Case, run: Run, crossing: Crossing, found: dict[tuple[in
     if crossing.package is None:
         return
     known = case.alone[crossing.package, run.stage].process.maps
-    for package, part in _by_package(case, crossing):
+    for package, part in by_package(case, captured(crossing)):
         taken = taken_functions(case, part)
         owners = {file: case.owner(file) for file in run.process.maps if file in known}
         victims = [file for file, owner in owners.items() if owner not in (None, package)]
@@ -168,7 +164,7 @@ def _clash(case: Case, capture: Capture) -> Finding:
     providers = sorted(capture.providers)
     classes = sorted({mix.family.shown for _, mix in fatal})
     first, second = who(case, run, providers[0]), who(case, run, mix.victim)
-    lib, source = case.basename(capture.library), case.basename(providers[0])
+    lib, source = library_name(case, capture.library), case.basename(providers[0])
     taken = [one for one in mix.taken if one.differs]
     symbols = sorted({one.name for _, m in fatal for one in m.taken} | {n for _, m in fatal for n in m.used.values()})
     return RULE.finding(
@@ -240,7 +236,7 @@ def _hazard(case: Case, capture: Capture) -> Finding:
     """The finding for a capture that hurts nobody in this set."""
     run = capture.runs[0]
     providers = sorted(capture.providers)
-    first, lib = who(case, run, providers[0]), case.basename(capture.library)
+    first, lib = who(case, run, providers[0]), library_name(case, capture.library)
     names = sorted(known_names(case, np.array(sorted(capture.keys), dtype=np.uint64)).values())
     strong = sorted(known_names(case, np.array(sorted(capture.strong), dtype=np.uint64)).values())
     strong = [name for name in strong if not in_runtime_group(name)]

@@ -8,7 +8,7 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING, Self
 
 from abiclash.errors import NotAnalysed, SourceError, StoreError
@@ -38,6 +38,7 @@ class Fetcher:
     settings: IndexSettings = field(default_factory=IndexSettings.load)
     offline: bool = False
     _lock: Lock = field(default_factory=Lock, repr=False)
+    _stopped: Event = field(default_factory=Event, repr=False)
     _client: httpx.Client | None = field(default=None, repr=False)
 
     def __enter__(self) -> Self:
@@ -90,7 +91,8 @@ class Fetcher:
             waiting = [pool.submit(self._result, package, task) for package in packages]
             try:
                 return [future.result() for future in waiting]
-            except BaseException:
+            except BaseException:  # Ctrl-C, too: leaving the block waits for the threads
+                self._stopped.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
@@ -113,7 +115,13 @@ class Fetcher:
                 return found
             part = parts / (f"{key}.part" if alone else f"{key}.{os.getpid()}.part")
             client = self._connected()
-            download = Download(client, url, package.filename, part, package.sha256, package.size, task.advance)
+
+            def advance(amount: int) -> None:
+                if self._stopped.is_set():
+                    raise SourceError(f"{package.filename}: the download was stopped")
+                task.advance(amount)
+
+            download = Download(client, url, package.filename, part, package.sha256, package.size, advance)
             place = self._place(package, download.run())
             place.parent.mkdir(parents=True, exist_ok=True)
             part.replace(place)

@@ -56,7 +56,7 @@ class Python:
     @classmethod
     def running(cls) -> Python:
         """Return the release that runs abiclash."""
-        return cls(sys.version_info.minor, sys.version_info.micro, not getattr(sys, "_is_gil_enabled", lambda: True)())
+        return cls(sys.version_info.minor, sys.version_info.micro, "t" in sys.abiflags)
 
     @property
     def short(self) -> str:

@@ -193,7 +193,7 @@ def _interpreter(entry: dict[str, Any], source: ProfileFile, host: dict[str, Any
     if libc == host["libc"]:
         extensions = {name: path for name, path in extensions.items() if not _lacking(path, entry, source, host)}
         if left_out := sorted(set(entry["extensions"]) - set(extensions)):
-            provenance.append(f"without {', '.join(left_out)}, which need libraries that the host does not have")
+            provenance.append(f"without {', '.join(left_out)}: the host lacks libraries needed there")
     if (machine, libc) != (host["machine"], host["libc"]):
         provenance.append(f"its definitions stand in for a {host['machine']} {host['libc']} build, not at hand")
         rename = renamed(machine, libc, host["machine"], host["libc"])

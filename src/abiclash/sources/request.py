@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from abiclash.errors import NotAnalysed, SourceError, UsageError
@@ -71,7 +72,10 @@ class Request:
         match target:
             case RequirementTarget():
                 self.pinned = False
-                self.lines.append(Line(target.text, target.name, target.line, target.hashes))
+                if applies(target, self.runtime):
+                    self.lines.append(Line(target.text, target.name, target.line, target.hashes))
+                else:
+                    self.not_analysed.append(NotAnalysed(target.text, f"its marker is false for {self.runtime}"))
             case WheelTarget():
                 self.pinned = False
                 self._wheel(target)
@@ -147,7 +151,9 @@ class Request:
         read = Requirements()
         read.read(target.path)
         for item in read.targets:
-            self.add(item)
+            # Such files are written for several platforms: lines for the others are no news.
+            if not isinstance(item, RequirementTarget) or applies(item, self.runtime):
+                self.add(item)
         self.constraints += read.constraints
         self.settings += read.settings
         self.not_analysed += read.not_analysed
@@ -161,6 +167,12 @@ class Request:
         self.lines += content.lines
         self.not_analysed += content.not_analysed
         self.provided |= {package.name for package in content.packages}
+
+
+def applies(target: RequirementTarget, runtime: Runtime) -> bool:
+    """Return whether the marker of a requirement, if it has one, is true."""
+    marker = Requirement(target.line).marker
+    return marker is None or marker.evaluate({**runtime.markers, "extra": ""})
 
 
 def _unreadable(path: Path) -> str | None:

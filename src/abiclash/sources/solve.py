@@ -58,7 +58,6 @@ class Solver:
                 break
         packages, unfit = best or ([], [])
         self.not_analysed += [NotAnalysed(f"{item.name} {item.version}".strip(), item.reason) for item in unfit]
-        self._note_false_markers(packages, unfit)
         return packages
 
     def _query(self) -> Query:
@@ -72,7 +71,10 @@ class Solver:
 
     def _ask(self) -> tuple[list[Package], list[Unfit]]:
         lock = parse(self.uv.compile(self._query()), "uv's answer")
-        hashes = {line.name: line.hashes for line in self.lines if line.hashes}
+        hashes: dict[str, frozenset[str]] = {}
+        for line in self.lines:
+            if line.hashes:
+                hashes[line.name] = hashes.get(line.name, frozenset()) | line.hashes
         requested = {line.name for line in self.lines if line.requested}
         return choose(lock, self.runtime, folder=Path.cwd(), requested=requested, hashes=hashes)
 
@@ -118,9 +120,3 @@ class Solver:
             except UvFailure as error:
                 impossible.append((line, understand(str(error))))
         return impossible
-
-    def _note_false_markers(self, packages: list[Package], unfit: list[Unfit]) -> None:
-        have = {package.name for package in packages} | {item.name for item in unfit}
-        for line in self.lines:
-            if line.name not in have:
-                self.not_analysed.append(NotAnalysed(line.text, f"its marker is false for {self.runtime}"))
