@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.imports.plan import LoadPlan, everything, plan
+from abiclash.imports.plan import LoadPlan, everything, plans
+from abiclash.simulate import ALL_ORDERS_UP_TO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,18 +26,33 @@ def modules_of(wheel: WheelFacts) -> tuple[str, ...]:
 
 
 class ImportPlanner:
-    """Plans from Python source, made once for each order."""
+    """Plans from Python source. Of small sets every order is followed as a whole; of larger ones the packages'
+    own plans are put one after the other, each load where it comes first."""
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._plans: dict[tuple[str, ...], LoadPlan] = {}
+        self._plans: dict[tuple[str, ...], LoadPlan] = {(): LoadPlan((), ())}
+        self._requested = [name for name, package in setting.packages.items() if package.requested]
 
     def plan(self, order: tuple[str, ...]) -> LoadPlan:
         """Return the plan of importing packages in order."""
         if order not in self._plans:
-            modules = [m for name in order for m in modules_of(self._setting.packages[name].wheel)]
-            self._plans[order] = plan(modules, self._setting.imports) if modules else LoadPlan((), ())
+            if len(self._requested) <= ALL_ORDERS_UP_TO:
+                self._follow(order)
+            elif len(order) == 1:
+                self._plans[order] = plans([self._modules(order[0])], self._setting.imports)[-1]
+            else:
+                self._plans[order] = _joined([self.plan((name,)) for name in order])
         return self._plans[order]
+
+    def _follow(self, order: tuple[str, ...]) -> None:
+        """Import the packages of an order and then the others, which gives the plan of each longer order, too."""
+        full = (*order, *(name for name in self._requested if name not in order))
+        for length, found in enumerate(plans([self._modules(name) for name in full], self._setting.imports), start=1):
+            self._plans.setdefault(full[:length], found)
+
+    def _modules(self, name: str) -> tuple[str, ...]:
+        return modules_of(self._setting.packages[name].wheel)
 
     def imports(self, order: Sequence[str]) -> Sequence[Load]:
         return self.plan(tuple(order)).loads
@@ -58,4 +74,14 @@ class ImportPlanner:
 
     @property
     def plans(self) -> dict[tuple[str, ...], LoadPlan]:
+        """The plans made so far, by order."""
         return self._plans
+
+
+def _joined(parts: Sequence[LoadPlan]) -> LoadPlan:
+    first: dict[str, Load] = {}
+    for part in parts:
+        for load in part.loads:
+            first.setdefault(load.path, load)
+    unread = dict.fromkeys(item for part in parts for item in part.not_analysed)
+    return LoadPlan(tuple(first.values()), tuple(unread), sum(part.modules for part in parts))

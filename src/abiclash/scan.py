@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abiclash import __version__
+from abiclash.imports.registrations import contested
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.linker.tables import Q_WEAK
 from abiclash.planner import ImportPlanner
@@ -64,7 +65,16 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     """
     setting, wheels, planner = prepare(request, progress)
     player = Player(setting.world, setting.host, planner)
-    case = simulate(player, setting.packages, setting.owners, setting.names, every=request.all_orders)
+    files = {name: (file.path for file in package.wheel.files) for name, package in setting.packages.items()}
+    case = simulate(
+        player,
+        setting.packages,
+        setting.owners,
+        setting.names,
+        every=request.all_orders,
+        plans=planner.plans,
+        descriptors=contested(setting.imports, files),
+    )
     findings = tuple(sorted((f for rule in rules() for f in rule.check(case)), key=by_weight))
     unread = {*wheels.not_analysed, *(item for wheel in setting.packages.values() for item in wheel.wheel.not_analysed)}
     unread.update(item for plan in planner.plans.values() for item in plan.not_analysed)

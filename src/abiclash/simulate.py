@@ -13,7 +13,8 @@ from abiclash.rules.case import Case, Played, Run, Stage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from abiclash.imports.plan import Load
+    from abiclash.imports.plan import Load, LoadPlan
+    from abiclash.imports.registrations import Placed
     from abiclash.linker.world import World
     from abiclash.rules.case import CasePackage, Names
     from abiclash.sources.host_profile import HostProfile
@@ -102,8 +103,13 @@ def simulate(
     names: Names,
     *,
     every: bool,
+    plans: Mapping[tuple[str, ...], LoadPlan] | None = None,
+    descriptors: tuple[Placed, ...] = (),
 ) -> Case:
-    """Play every requested package alone, then all together, and return what happened."""
+    """Play every requested package alone, then all together, and return what happened.
+
+    plans, descriptors: what else rules may know of the imports (`Case`).
+    """
     requested = [name for name, package in packages.items() if package.requested]
     alone = {}
     for name in requested:
@@ -121,4 +127,6 @@ def simulate(
         owners=owners,
         names=names,
         site_packages=player.host.interpreter.site_packages,
+        plans={} if plans is None else plans,
+        descriptors=descriptors,
     )

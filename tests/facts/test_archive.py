@@ -150,7 +150,7 @@ def test_a_prefix_before_the_zip_file_is_allowed(tmp_path: Path) -> None:
         assert source.read("demo/__init__.py") == b"x = 1\n"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.binary(min_size=1, max_size=4)), min_size=1, max_size=6))
 def test_any_bytes_give_facts_or_an_error_of_ours(tmp_path: Path, edits: list[tuple[int, bytes]]) -> None:
     files = {"demo/__init__.py": b"import os\n", "demo/_x.so": b"\x7fELF" + bytes(200), "demo/data.bin": bytes(64)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abiclash.errors import ElfError, WheelError
@@ -41,6 +41,7 @@ def content_of(size: int, seed: int) -> bytes:
     return np.random.default_rng(seed).integers(0, 8, size, dtype=np.uint8).tobytes()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 3 * HEAD), st.integers(0, 9), SPANS, st.sampled_from([DEFLATED, STORED]))
 def test_kept_ranges_are_the_files_bytes(size: int, level: int, spans: list[tuple[int, int]], method: int) -> None:
     content = content_of(size, size)
@@ -59,6 +60,7 @@ def test_kept_ranges_are_the_files_bytes(size: int, level: int, spans: list[tupl
         assert ranges.read(offset, length).tobytes() == content[offset : offset + length]
 
 
+@settings(deadline=None)
 @given(SPANS, st.integers(0, 3 * HEAD))
 def test_merge_covers_the_same_bytes_in_disjoint_order(spans: list[tuple[int, int]], size: int) -> None:
     merged = merge(spans, size)
@@ -85,6 +87,7 @@ def test_reading_what_was_not_kept_names_the_offset() -> None:
     assert len(Ranges.whole(b"").read(0, 0)) == 0
 
 
+@settings(deadline=None)
 @given(st.integers(1, 2 * HEAD), st.data())
 def test_damage_never_passes(size: int, data: st.DataObject) -> None:
     """A flipped bit of deflated data is an error, or leaves the same bytes; nothing else is raised."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abiclash.errors import WheelError
@@ -58,6 +58,7 @@ def test_neither_names_the_package() -> None:
         read_metadata("download.whl", b"Summary: nothing\n", None)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_bytes_are_metadata(metadata: bytes, wheel: bytes) -> None:
     assert read_metadata(FILENAME, metadata, wheel).tags == tuple(

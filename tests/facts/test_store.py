@@ -183,6 +183,7 @@ def test_a_read_only_store_is_read(tmp_path: Path) -> None:
     assert "Permission denied" in str(store.problem)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.text(min_size=1, max_size=20), st.data())
 def test_documents(data: bytes, key: str, draws: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as root:

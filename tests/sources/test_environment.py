@@ -171,6 +171,11 @@ def test_python_of_an_environment(tmp_path: Path, site: Path) -> None:
         python_of(tmp_path / "prefix")
 
 
+def test_what_is_no_environment(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not a Python environment; name the folder"):
+        python_of(tmp_path / "nowhere")
+
+
 def test_an_environment_without_packages_folder(tmp_path: Path) -> None:
     (tmp_path / "pyvenv.cfg").write_text("version = 3.11.2\n")
     with pytest.raises(SourceError, match=r"no site-packages for Python 3\.11"):

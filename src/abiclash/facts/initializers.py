@@ -159,11 +159,11 @@ class _Walk:
             following[self.code.find(self._scan(at))] = True
             done = stop
 
-    def _scan(self, at: NDArray[np.int32]) -> NDArray[np.int32]:
+    def _scan(self, at: NDArray[np.int64]) -> NDArray[np.int32]:
         """Read each offset as a displacement; return what is called or jumped to, stubs resolved."""
         raw = self.code.raw
         # A target that wraps around 32 bits would lie outside of any object.
-        targets = self.words[at] + (at + np.int32(self.code.base + 4))
+        targets = self.words[at] + (at + (self.code.base + 4)).astype(np.int32)
         used, slot = self.slots.find(targets)
         self.reached[slot] = True
         before = at[used]
@@ -191,7 +191,9 @@ class _Walk:
         return self.slots.own[slot]
 
 
-def _positions(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int32]:
+def _positions(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return all offsets of the ranges, one range after the other."""
-    shift = (start - (np.cumsum(length) - length)).astype(np.int32)
-    return np.arange(int(length.sum()), dtype=np.int32) + np.repeat(shift, length)
+    positions: NDArray[np.int64] = np.arange(int(length.sum())) + np.repeat(
+        start - (np.cumsum(length) - length), length
+    )
+    return positions

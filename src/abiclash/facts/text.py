@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abiclash.facts.image import PF_W, PF_X, PT_GNU_EH_FRAME, SHF_ALLOC, SHT_PROGBITS, Image
+from abiclash.facts.image import PF_W, PF_X, PT_GNU_EH_FRAME, SHF_ALLOC, SHT_PROGBITS, Image, Section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,7 @@ _BLOCK = 1 << 20  # stays in a processor's cache
 
 # Device code and unwinding tables are large, read-only, and hold no text.
 _NO_TEXT = (".eh_frame", ".gcc_except_table", ".nv_fatbin", "__nv_relfatbin", ".hip_fatbin", ".interp")
+_FAT_BINARY = b"\x50\xed\x55\xba"
 
 WORD, DOTTED, UPPER, LOWER = 1, 2, 4, 8
 """Classes of a whole string: identifier characters; those and dots; [A-Z0-9_] only; [a-z0-9_] only."""
@@ -60,16 +61,8 @@ class Texts:
 
 def read_only(image: Image) -> list[NDArray[np.uint8]]:
     """Return the kept read-only data of an object as views, `LIMIT` bytes at most."""
-    frames = image.segment(PT_GNU_EH_FRAME)
-    spans = [
-        (section.offset, section.size)
-        for section in image.sections
-        if section.type == SHT_PROGBITS
-        and section.flags & SHF_ALLOC
-        and not section.name.startswith(_NO_TEXT)
-        and (frames is None or section.addr != frames.vaddr)
-    ]
-    if not spans:
+    spans = [(section.offset, section.size) for section in image.sections if _may_hold_text(image, section)]
+    if not image.sections:
         spans = [(s.offset, s.filesz) for s in image.loads if not s.flags & (PF_W | PF_X)]
     found, left = [], LIMIT
     for offset, size in spans:
@@ -78,6 +71,19 @@ def read_only(image: Image) -> list[NDArray[np.uint8]]:
             found.append(image.ranges.read(offset, length))
             left -= length
     return found
+
+
+def _may_hold_text(image: Image, section: Section) -> bool:
+    """Tell whether a section is loaded, constant data, by its name or, where those were not kept, by its content."""
+    if section.type != SHT_PROGBITS or not section.flags & SHF_ALLOC:
+        return False
+    if section.name:
+        return not section.name.startswith(_NO_TEXT)
+    frames = image.segment(PT_GNU_EH_FRAME)
+    if frames is not None and section.addr >= frames.vaddr:
+        return False
+    ranges = image.ranges
+    return not ranges.has(section.offset, 4) or ranges.read(section.offset, 4).tobytes() != _FAT_BINARY
 
 
 def blocks(region: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int]]:
@@ -91,16 +97,17 @@ def read_texts(regions: list[NDArray[np.uint8]], *, classify: bool) -> Texts:
     found = [_strings(block, own) for region in regions for block, own in blocks(region)]
     raw = np.concatenate([np.empty(0, dtype=np.uint8), *(piece for piece, _ in found)])
     size = np.concatenate([np.empty(0, dtype=np.int64), *(sizes for _, sizes in found)])
-    start = np.cumsum(size) - size
+    start, text = np.cumsum(size) - size, raw.tobytes()
     classes, numbered = np.zeros(len(start), dtype=np.uint8), np.zeros(len(start), dtype=np.bool_)
     if len(start):
         if classify:
-            classes = np.bitwise_and.reduceat(np.take(_CLASSES, raw), start)
+            characters = np.frombuffer(text.translate(_CLASSES.tobytes()), dtype=np.uint8)
+            classes = np.bitwise_and.reduceat(characters, start)
         dots = np.flatnonzero(raw == ord("."))
         dots = dots[(dots > 0) & (dots < len(raw) - 1)]
         dots = dots[_DIGITS[raw[dots - 1]] & _DIGITS[raw[dots + 1]]]
         numbered[np.searchsorted(start, dots, side="right") - 1] = True
-    return Texts(raw.tobytes(), start, size - 1, classes, numbered)
+    return Texts(text, start, size - 1, classes, numbered)
 
 
 def _strings(block: NDArray[np.uint8], own: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -123,12 +130,9 @@ def _strings(block: NDArray[np.uint8], own: int) -> tuple[NDArray[np.uint8], NDA
     start, end = start[near], end[near]
     if not len(start):
         return block[:0], none
-    # The strings do not overlap: +1 at the start and -1 behind the NUL of each, summed up, is 1 inside.
-    inside = np.zeros(len(block) + 1, dtype=np.int8)
-    inside[start] = 1
-    inside[end + 1] -= 1
-    text = block[np.cumsum(inside[:-1], dtype=np.int8).view(np.bool_)]
     size = end - start + 1
+    shift = start - (np.cumsum(size) - size)
+    text: NDArray[np.uint8] = block[np.arange(int(size.sum())) + np.repeat(shift, size)]
     # A control character between the two NULs: a piece of a longer text, or no text.
     broken = np.flatnonzero((text < 32) & (text != 0) | (text > 126))
     if len(broken):

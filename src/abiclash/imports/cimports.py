@@ -56,11 +56,11 @@ def named_imports(machine: Machine, module: Module) -> list[str]:
         found = machine.world.find(name.partition(".")[0], None)
         if "." in name:
             if found is not None and found.kind != "builtin" and (cython or not machine.in_library(found.path)):
-                kept.append(name)
+                kept.append(_existing(machine, name))
             continue
         if found is not None and found.kind != "builtin" and not (machine.in_library(found.path) and not cython):
             pool = everything if not table or not machine.in_library(found.path) else table
-            if name in pool and _uses(machine, found, pool, name):
+            if name in pool and _uses(machine, found, pool, name, imported=True):
                 kept.append(name)
         elif found is None and cython and parent and (name in table or not table):
             sibling = _sibling(machine, parent, name)
@@ -68,7 +68,7 @@ def named_imports(machine: Machine, module: Module) -> list[str]:
                 kept.append(sibling.name)
     if TEXT in table:
         kept += _siblings_in(machine, parent, names[-1])
-    return kept
+    return [name for name in dict.fromkeys(kept) if name != module.name]
 
 
 def _siblings_in(machine: Machine, parent: str, text: str) -> list[str]:
@@ -79,25 +79,42 @@ def _siblings_in(machine: Machine, parent: str, text: str) -> list[str]:
     return sorted(full for full in (f"{parent}.{name}" for name in names) if full in text)
 
 
+def _existing(machine: Machine, name: str) -> str:
+    """Return the longest prefix of a dotted name that names a module; the rest are attributes of it."""
+    parts = name.split(".")
+    search = None
+    for depth in range(1, len(parts) + 1):
+        found = machine.world.find(".".join(parts[:depth]), search)
+        if found is None:
+            return ".".join(parts[: depth - 1])
+        if found.search is None:
+            return ".".join(parts[:depth])
+        search = found.search
+    return name
+
+
 def _sibling(machine: Machine, parent: str, name: str) -> Found | None:
     package = machine.modules.get(parent)
     search = package.search if isinstance(package, Module) else None
     return machine.world.find(f"{parent}.{name}", search) if search else None
 
 
-def _uses(machine: Machine, found: Found, pool: set[str], name: str) -> bool:
-    """Tell whether the names of an extension module hold one that `found` defines."""
+def _uses(machine: Machine, found: Found, pool: set[str], name: str, *, imported: bool = False) -> bool:
+    """Tell whether the names of an extension module hold one that `found` defines (or `imported`: re-exports).
+
+    What a package's own modules import from the extension module is no sign that it imports them.
+    """
     if found.kind == "extension":
         defined = {text for text in machine.world.strings(found.path) if "." not in text}
     elif found.kind in ("package", "module"):
-        defined = set(_defined(machine.world.source(found.path).body))
+        defined = set(_defined(machine.world.source(found.path).body, imported=imported))
     else:
         return False
     return any(len(text) > 2 and text != name and not text.startswith("_") for text in defined & pool)
 
 
-def _defined(body: list[Form]) -> list[str]:
-    """Return the names that a module's own statements define (imported ones are left out)."""
+def _defined(body: list[Form], *, imported: bool) -> list[str]:
+    """Return the names that a module's own statements define."""
     names: list[str] = []
     for form in body:
         tag: Any = form[0]
@@ -105,10 +122,12 @@ def _defined(body: list[Form]) -> list[str]:
             names.append(form[2])
         elif tag == "=":
             names += [target for target in form[2] if isinstance(target, str)]
+        elif tag == "f" and imported:
+            names += [alias for _, alias in form[4]]
         elif tag == "?":
-            names += _defined(form[3]) + _defined(form[4])
+            names += _defined(form[3], imported=imported) + _defined(form[4], imported=imported)
         elif tag == "try":
-            names += _defined(form[2])
+            names += _defined(form[2], imported=imported)
     return names
 
 

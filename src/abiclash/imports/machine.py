@@ -59,6 +59,7 @@ class Machine(Executor):
         self.current: Module | None = None
         self.entries: list[Entry] = []
         self.not_analysed: dict[str, NotAnalysed] = {}
+        self.executed: list[Module] = []
         self.natives = native_modules(world.python, world)
         self.path = list(world.path)
         self.natives["sys"]["path"] = self.path
@@ -207,6 +208,7 @@ class Machine(Executor):
             self.not_analysed[path] = NotAnalysed(path, source.error)
             module.open = True
             return
+        self.executed.append(module)
         try:
             self.block(source.body, Frame(module, module.vars, path))
         except RecursionError:
@@ -245,11 +247,11 @@ class Machine(Executor):
             return None
         if table.kind == "modules":
             return item in self.modules or item in self.world.python.builtins
-        return item in table.vars if table.kind == "environ" else None
+        return item in table.items if table.kind == "environ" else None
 
     def special_subscript(self, base: Value, index: Value) -> Value:
         if isinstance(base, Thing) and isinstance(index, str):
-            table = self.modules if base.kind == "modules" else base.vars
+            table = self.modules if base.kind == "modules" else base.items
             return table.get(index, UNKNOWN)
         if isinstance(base, Instance):
             method = self.lookup(base.cls, "__getitem__")
@@ -259,7 +261,7 @@ class Machine(Executor):
     def set_special(self, base: Thing, index: Value, value: Value) -> None:
         if not isinstance(index, str):
             return
-        table = self.modules if base.kind == "modules" else base.vars
+        table = self.modules if base.kind == "modules" else base.items
         if value is MISSING:
             table.pop(index, None)
         else:

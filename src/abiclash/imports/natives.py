@@ -44,13 +44,13 @@ def _version_info(python: Python) -> Value:
 
 def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Value]]:
     """Return module -> attribute -> value, for one plan (sys.path and os.environ can be changed by it)."""
-    environ = Thing("environ", vars={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": UNKNOWN})
-    environ_methods = {
-        "get": Native("get", lambda m, a, _k, _f: environ.vars.get(m.force(a[0]), a[1] if len(a) > 1 else None)),
-        "setdefault": Native("setdefault", lambda _m, a, _k, _f: environ.vars.setdefault(*a[:2]) if len(a) > 1 else UNKNOWN),
-        "pop": Native("pop", lambda m, a, _k, _f: environ.vars.pop(m.force(a[0]), a[1] if len(a) > 1 else UNKNOWN)),
+    environ = Thing("environ", items={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": UNKNOWN})
+    values = environ.items
+    environ.vars = {
+        "get": Native("get", lambda m, a, _k, _f: values.get(_text(m, a), a[1] if len(a) > 1 else None)),
+        "setdefault": Native("setdefault", lambda m, a, _k, _f: values.setdefault(_text(m, a), a[-1])),
+        "pop": Native("pop", lambda m, a, _k, _f: values.pop(_text(m, a), a[1] if len(a) > 1 else UNKNOWN)),
     }
-    environ.vars.update(environ_methods)
     dotted = ".".join(map(str, python.version))
     system: dict[str, Value] = {
         "platform": "linux",
@@ -60,7 +60,7 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "maxsize": (1 << 63) - 1 if _is_64_bit(python.machine) else (1 << 31) - 1,
         "byteorder": "big" if python.machine.startswith(("s390", "ppc64be")) else "little",
         "implementation": Thing("namespace", "", {"name": "cpython", "cache_tag": f"cpython-{python.version[0]}{python.version[1]}"}),
-        "modules": Thing("modules"),
+        "modules": Thing("modules", "", importing.MODULES_METHODS),
         "setdlopenflags": Native("setdlopenflags", foreign.set_flags),
         "getdlopenflags": Native("getdlopenflags", lambda m, _a, _k, _f: m.flags),
         "prefix": python.prefix,
@@ -78,7 +78,7 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
     system["version_info"] = _version_info(python)
     os_names: dict[str, Value] = {
         "name": "posix", "sep": "/", "pathsep": ":", "curdir": ".", "pardir": "..", "extsep": ".", "altsep": None,
-        "linesep": "\n", "devnull": "/dev/null", "environ": environ, "getenv": environ_methods["get"],
+        "linesep": "\n", "devnull": "/dev/null", "environ": environ, "getenv": environ.vars["get"],
         "listdir": Native("listdir", listdir), "fspath": Native("fspath", _fspath),
         "RTLD_LAZY": 1, "RTLD_NOW": 2, "RTLD_GLOBAL": 0x100, "RTLD_LOCAL": 0, "RTLD_NODELETE": 0x1000,
         "RTLD_NOLOAD": 4, "RTLD_DEEPBIND": 8,
@@ -124,6 +124,11 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         **importing.NATIVES,
         **foreign.NATIVES,
     }
+
+
+def _text(machine: Machine, args: Args) -> str:
+    value = machine.force(args[0]) if args else None
+    return value if isinstance(value, str) else ""
 
 
 def _is_64_bit(machine: str) -> bool:

@@ -38,6 +38,14 @@ MAX_RUNS = 400
 
 _VERSIONS = frozenset(("Version", "LooseVersion", "StrictVersion"))
 """Classes that compare version numbers, wherever they are vendored from."""
+_INERT = frozenset(
+    (
+        "abc", "ast", "collections", "collections.abc", "copyreg", "dataclasses", "enum", "functools", "inspect",
+        "itertools", "keyword", "numbers", "operator", "re", "reprlib", "string", "textwrap", "tokenize", "traceback",
+        "types", "typing", "warnings", "weakref",
+    )
+)  # fmt: skip
+"""Modules of the standard library whose functions load nothing: they are not played."""
 _PLAIN = (str, dict, list, tuple, set, frozenset)
 
 
@@ -215,6 +223,8 @@ class Objects(Evaluator):
         return instance
 
     def _call_function(self, function: Function, args: list[Value], kwargs: dict[str, Value], frame: Frame) -> Value:
+        if function.module.name in _INERT:
+            return UNKNOWN
         kind = function.source.function(function.index)[3]
         if kind == 2:
             return UNKNOWN  # a coroutine that nobody awaits while modules are imported
@@ -294,6 +304,8 @@ class Objects(Evaluator):
             known = arg.function if isinstance(arg, Bound) else arg
             if isinstance(known, Function) and known is not function and self.reaches(known):
                 return True
+        if function.module.name in _INERT:
+            return False
         key = (id(function.source), function.index)
         known_answer = self._reaches.get(key)
         if known_answer is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from abiclash.errors import NotAnalysed
+from abiclash.imports.effects import Ending, Executed, ending, executed
 from abiclash.imports.machine import Entry, Machine
 from abiclash.imports.values import Raised
 
@@ -50,12 +51,18 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """The loads of an import in order. modules: how many modules were followed. observed: it is a recorded one."""
+    """The loads of an import in order.
+
+    modules: how many modules were followed. observed: it is a recorded one. executed: the source modules that ran.
+    endings: requested modules whose import raises.
+    """
 
     loads: tuple[Load, ...]
     not_analysed: tuple[NotAnalysed, ...]
     modules: int = 0
     observed: bool = False
+    executed: tuple[Executed, ...] = ()
+    endings: tuple[Ending, ...] = ()
 
 
 def plan(modules: Sequence[str], world: ImportWorld, observed: Iterable[ObservedPlan] = ()) -> LoadPlan:
@@ -68,22 +75,40 @@ def plan(modules: Sequence[str], world: ImportWorld, observed: Iterable[Observed
     for record in observed:
         if record.modules == tuple(modules):
             return LoadPlan(record.loads(), (), observed=True)
+    return plans([modules], world)[-1]
+
+
+def plans(groups: Sequence[Sequence[str]], world: ImportWorld) -> list[LoadPlan]:
+    """Return the plans of importing the first group of modules, the first two, and so on, in one interpreter."""
     machine = Machine(world)
-    ends: list[NotAnalysed] = []
-    _with_deep_stack(lambda: _import_all(machine, modules, ends))
+    ends: list[Ending] = []
+    result: list[LoadPlan] = []
+
+    def work() -> None:
+        for modules in groups:
+            _import_all(machine, modules, ends)
+            result.append(_so_far(machine, ends, world))
+
+    _with_deep_stack(work)
     world.flush()
+    return result
+
+
+def _so_far(machine: Machine, ends: Sequence[Ending], world: ImportWorld) -> LoadPlan:
     entries = sorted(machine.entries, key=lambda entry: entry.sequence)
     loads = tuple(_load(entry, world) for entry in entries)
     unread = [machine.not_analysed[path] for path in sorted(machine.not_analysed)]
-    return LoadPlan(loads, (*ends, *unread), len(machine.modules))
+    early = [NotAnalysed(f"import {end.module}", f"ends early: {end.reason}") for end in ends]
+    done = tuple(executed(machine, CERTAINTIES))
+    return LoadPlan(loads, (*early, *unread), len(machine.modules), executed=done, endings=tuple(ends))
 
 
-def _import_all(machine: Machine, modules: Sequence[str], ends: list[NotAnalysed]) -> None:
+def _import_all(machine: Machine, modules: Sequence[str], ends: list[Ending]) -> None:
     for name in modules:
         try:
             machine.load_module(name, None)
         except Raised as error:
-            ends.append(NotAnalysed(f"import {name}", f"ends early: {error.reason}"))
+            ends.append(ending(name, error))
 
 
 def _load(entry: Entry, world: ImportWorld) -> Load:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from abiclash.errors import NotAnalysed
+from abiclash.imports.registrations import Registration, registration
 from abiclash.imports.statements import Reducer
 
-DIGEST = 5
+DIGEST = 6
 """Version of the reduced form: part of every key under which digests are stored."""
 
 MAX_SOURCE = 8 << 20
@@ -47,15 +48,15 @@ class ModuleSource:
     """The digest of one module.
 
     body: reduced statements. functions: reduced functions, by the index that `def` statements give; still JSON text
-    until one of them is called. environment, demands: see above. registrations: protobuf file names that the module
-    adds to the default descriptor pool, with lines. error: why the module could not be read, else None.
+    until one of them is called. environment, demands: see above. registrations: what the module adds to protobuf's
+    default descriptor pool. error: why the module could not be read, else None.
     """
 
     body: list[Any] = field(default_factory=list)
     functions: list[Any] | str = field(default_factory=list)
     environment: tuple[Setting, ...] = ()
     demands: tuple[Demand, ...] = ()
-    registrations: tuple[tuple[str, int], ...] = ()
+    registrations: tuple[Registration, ...] = ()
     error: str | None = None
 
     def function(self, index: int) -> list[Any]:
@@ -70,7 +71,7 @@ class ModuleSource:
         facts = [
             [[s.name, s.value, s.line, s.at_import] for s in self.environment],
             [[d.module, d.present, d.error, d.line] for d in self.demands],
-            [list(entry) for entry in self.registrations],
+            [[r.file, r.line, r.content, r.names] for r in self.registrations],
         ]
         head = json.dumps([self.body, facts, self.error], separators=(",", ":"))
         functions = self.functions
@@ -85,7 +86,7 @@ class ModuleSource:
             functions,
             tuple(Setting(*row) for row in environment),
             tuple(Demand(*row) for row in demands),
-            tuple((name, line) for name, line in registrations),
+            tuple(Registration(file, line, content, tuple(names)) for file, line, content, names in registrations),
             error,
         )
 
@@ -129,7 +130,7 @@ class _SourceReducer(Reducer):
         super().__init__()
         self.environment: list[Setting] = []
         self.demands: list[Demand] = []
-        self.registrations: list[tuple[str, int]] = []
+        self.registrations: list[Registration] = []
         self.depth = 0
 
     def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> int:
@@ -142,8 +143,8 @@ class _SourceReducer(Reducer):
         function = node.func
         if not isinstance(function, ast.Attribute):
             return
-        if function.attr == "AddSerializedFile" and node.args:
-            self._register(node)
+        if (found := registration(node)) is not None:
+            self.registrations.append(found)
         elif function.attr == "setdefault" and _is_environ(function.value) and len(node.args) == 2:
             self._set(node.args[0], node.args[1], node.lineno)
         elif function.attr == "putenv" and len(node.args) == 2:
@@ -180,30 +181,8 @@ class _SourceReducer(Reducer):
         text = name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else ast.unparse(name)
         self.environment.append(Setting(text[:200], ast.unparse(value)[:300], line, self.depth == 0))
 
-    def _register(self, node: ast.Call) -> None:
-        data = node.args[0]
-        if not (isinstance(data, ast.Constant) and isinstance(data.value, bytes)):
-            return
-        name = descriptor_name(data.value)
-        if name is not None:
-            self.registrations.append((name, node.lineno))
-
 
 def _is_environ(node: ast.expr) -> bool:
     return (isinstance(node, ast.Attribute) and node.attr == "environ") or (
         isinstance(node, ast.Name) and node.id == "environ"
     )
-
-
-def descriptor_name(data: bytes) -> str | None:
-    """Return the `name` of a serialised FileDescriptorProto: field 1, length-delimited, written first by protoc."""
-    if len(data) < 2 or data[0] != 0x0A:
-        return None
-    length = shift = 0
-    for position in range(1, min(len(data), 6)):
-        length |= (data[position] & 0x7F) << shift
-        shift += 7
-        if data[position] < 0x80:
-            raw = data[position + 1 : position + 1 + length]
-            return raw.decode("utf-8", "replace") if len(raw) == length else None
-    return None

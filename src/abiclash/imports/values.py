@@ -143,11 +143,12 @@ class Super:
 
 @dataclass(eq=False, repr=False, slots=True)
 class Thing:
-    """A small object of the standard library: its type's name and what is known of it (paths, specs, open files)."""
+    """A small object of the standard library: its type's name, its text (of a path), attributes and items."""
 
     kind: str
     text: str = ""
     vars: dict[str, Value] = field(default_factory=dict)
+    items: dict[str, Value] = field(default_factory=dict)
 
 
 @dataclass(eq=False, repr=False, slots=True)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from abiclash.facts.model import ObjectFacts, WheelFacts
-    from abiclash.imports.plan import Load
+    from abiclash.imports.plan import Load, LoadPlan
+    from abiclash.imports.registrations import Placed
     from abiclash.linker.link_map import LinkMap
     from abiclash.linker.process import LoadEvent, Process
     from abiclash.linker.world import World
@@ -87,6 +88,8 @@ class Case:
 
     alone: one run for each requested package and stage. together: the joint runs, each order at both stages.
     owners: file id -> package name; files of the host are absent. site_packages: where the wheels lie.
+    plans: import order -> what it does, as far as Python source tells. descriptors: protobuf descriptors of modules
+    that two packages have under one name, imported or not.
     """
 
     world: World
@@ -97,6 +100,8 @@ class Case:
     owners: Mapping[int, str]
     names: Names
     site_packages: str
+    plans: Mapping[tuple[str, ...], LoadPlan] = field(default_factory=dict)
+    descriptors: tuple[Placed, ...] = ()
     _cache: dict[object, object] = field(default_factory=dict, compare=False)
 
     @cached_property

@@ -127,7 +127,10 @@ def _clashes(case: Case, run: Run, part: Crossing) -> Iterator[Clash]:
     code = (is_variable(served) & is_function(known)) | (is_function(served) & is_variable(known))
     place = np.where(part.own, part.own_column("place"), column(case, part.alone, part.alone_row, "place"))
     both &= is_writable(place) | is_writable(column(case, part.target, part.target_row, "place"))
-    rows = np.flatnonzero((both | code) & (part.means != Means.UNIQUE) & (part.own | (part.alone != NOT_FOUND)))
+    wanted = (both | code) & (part.means != Means.UNIQUE) & (part.own | (part.alone != NOT_FOUND))
+    # Of what a whole library loses to the global scope, only the overruns are a cause of their own.
+    wanted &= (part.means == Means.LIST) | (both & (sized > found))
+    rows = np.flatnonzero(wanted)
     for row in rows.tolist():
         kind = "code" if code[row] else "beyond" if sized[row] > found[row] else "other"
         keys = part.keys[row : row + 1]

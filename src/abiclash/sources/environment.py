@@ -86,8 +86,13 @@ def python_of(path: Path) -> Python:
         for folder in path.glob(f"{lib}/python3.*")
         if (match := _LIB.fullmatch(folder.name)) and any(folder.glob("*-packages"))
     )
+    if not minors:
+        raise UsageError(
+            f"{path}: not a Python environment; name the folder with pyvenv.cfg, or a prefix with"
+            " lib/python3.*/site-packages"
+        )
     if len(set(minors)) != 1:
-        found = ", ".join(f"3.{minor}" for minor in sorted(set(minors))) or "none"
+        found = ", ".join(f"3.{minor}" for minor in sorted(set(minors)))
         raise UsageError(f"{path}: which Python is meant does not show (found: {found}); say it with --python")
     return Python.parse(f"3.{minors[0]}")
 
