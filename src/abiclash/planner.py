@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from abiclash.imports.plan import LoadPlan, everything, plans
+from abiclash.names import name_key
 from abiclash.simulate import ALL_ORDERS_UP_TO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from abiclash.facts.model import WheelFacts
+    from abiclash.facts.model import ObjectFacts, WheelFacts
     from abiclash.imports.plan import Load
     from abiclash.setting import Setting
 
@@ -27,7 +30,8 @@ def modules_of(wheel: WheelFacts) -> tuple[str, ...]:
 
 class ImportPlanner:
     """Plans from Python source. Of small sets every order is followed as a whole; of larger ones the packages'
-    own plans are put one after the other, each load where it comes first."""
+    own plans are put one after the other, each load where it comes first.
+    """
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
@@ -62,20 +66,25 @@ class ImportPlanner:
         wheel = self._setting.packages[package].wheel
         site = self._setting.host.interpreter.site_packages
         files = [
-            wheel.members.get(o.path, f"{site}/{o.path}") if not wheel.filename else f"{site}/{o.path}"
-            for o in wheel.objects
+            f"{site}/{facts.path}" if wheel.filename else wheel.members.get(facts.path, facts.path)
+            for facts in wheel.objects
+            if _is_extension(facts)
         ]
         seen = set(known)
-        return [
-            load
-            for load in everything(package, self._setting.imports, files, LoadPlan((), ()))
-            if load.path not in seen
-        ]
+        others = everything(package, self._setting.imports, files, LoadPlan((), ()))
+        return [load for load in others if load.path not in seen]
 
     @property
     def plans(self) -> dict[tuple[str, ...], LoadPlan]:
         """The plans made so far, by order."""
         return self._plans
+
+
+def _is_extension(facts: ObjectFacts) -> bool:
+    """Whether CPython can import an object: it exports the function that makes the module (PEP 489)."""
+    stem = facts.path.rpartition("/")[2].partition(".")[0]
+    keys = facts.symbols.key[facts.symbols.shndx != 0]
+    return bool(np.isin(np.array([name_key(f"PyInit_{stem}")], dtype=np.uint64), keys)[0])
 
 
 def _joined(parts: Sequence[LoadPlan]) -> LoadPlan:
@@ -84,4 +93,11 @@ def _joined(parts: Sequence[LoadPlan]) -> LoadPlan:
         for load in part.loads:
             first.setdefault(load.path, load)
     unread = dict.fromkeys(item for part in parts for item in part.not_analysed)
-    return LoadPlan(tuple(first.values()), tuple(unread), sum(part.modules for part in parts))
+    done = {module.path: module for part in reversed(parts) for module in reversed(part.executed)}
+    return LoadPlan(
+        tuple(first.values()),
+        tuple(unread),
+        sum(part.modules for part in parts),
+        executed=tuple(reversed(done.values())),
+        endings=tuple(dict.fromkeys(end for part in parts for end in part.endings)),
+    )

@@ -110,12 +110,12 @@ def prepare(request: ScanRequest, progress: Progress | None = None) -> tuple[Set
 
 
 def _targets(request: ScanRequest) -> list[Target]:
-    from abiclash.sources.target import EnvironmentTarget, RequirementsTarget, parse_target  # noqa: PLC0415 - start-up
+    from abiclash.sources.target import environment_target, parse_target, requirements_target  # noqa: PLC0415 - start-up
 
     targets: list[Target] = [parse_target(text) for text in request.targets]
-    targets += [RequirementsTarget(str(path), path) for path in request.requirements]
+    targets += [requirements_target(str(path)) for path in request.requirements]
     if request.environment is not None:
-        targets.append(EnvironmentTarget(str(request.environment), request.environment))
+        targets.append(environment_target(str(request.environment)))
     return targets
 
 

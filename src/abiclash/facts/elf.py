@@ -15,7 +15,7 @@ from abiclash.facts.model import ObjectFacts, Tls
 from abiclash.facts.names_table import Prefixes
 from abiclash.facts.notes import read_notes, read_producers
 from abiclash.facts.relocations import read_references, read_relocations
-from abiclash.facts.strings import read_strings, uses_environment
+from abiclash.facts.strings import classes_needed, read_strings, uses_environment
 from abiclash.facts.tables import read_symbols
 from abiclash.facts.text import read_only, read_texts
 from abiclash.facts.versions import read_versions
@@ -43,7 +43,7 @@ def read_object(ranges: Ranges, path: str) -> tuple[ObjectFacts, NameTable]:
     defined = Prefixes(table.names, np.flatnonzero(table.symbols.shndx))
     extension = len(defined.find(b"PyInit_")) > 0
     environment = uses_environment(table.symbols.key)
-    texts = read_texts(regions, classify=extension or environment)
+    texts = read_texts(regions, classes_needed(extension=extension, environment=environment))
     modules, strings = read_strings(regions, texts, extension=extension, environment=environment)
     header = image.header
     facts = ObjectFacts(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.facts.text import DOTTED, LOWER, UPPER, WORD
 from abiclash.names import name_keys
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ BANNERS = re.compile(
 )
 """Version texts that a library carries about itself, matched at the start of a whole string."""
 
+_LIBXML2 = re.compile(r"2(0[6-9]|1\d)(\d\d)")
 _ABSL_LTS = re.compile(rb"_ZNK?4absl(?:\d+)lts_(\d{8})")
 
 
@@ -146,11 +148,20 @@ def read_runtimes(symbols: Symbols, names: NameTable, prefixes: Prefixes, texts:
         if match and match.lastgroup:
             version = next(group for group in match.groups()[match.lastindex or 0 :] if group)
             found[match.lastgroup.replace("_", "-")] = version
+    if found.get("libxml2") == "":
+        found["libxml2"] = _libxml2(texts)
     if "boringssl" in found or "libressl" in found:
         found.pop("openssl", None)
     if "libomp" in found:
         found.pop("libgomp", None)  # libomp answers to libgomp's names too
     return tuple(sorted(f"{runtime} {version}".strip() for runtime, version in found.items()))
+
+
+def _libxml2(texts: Texts) -> str:
+    """Return libxml2's version from xmlParserVersion, "21404" for 2.14.4; '' where several numbers could be it."""
+    numbers = texts.select((texts.classes == WORD | DOTTED | UPPER | LOWER) & (texts.length == 5))
+    found = [match for number in numbers if (match := _LIBXML2.fullmatch(number))]
+    return f"2.{int(found[0][1])}.{int(found[0][2])}" if len(found) == 1 else ""
 
 
 def _defined(symbols: Symbols) -> dict[str, str]:

@@ -3,6 +3,8 @@
 Kinds of `ObjectFacts.strings`:
 pybind11-internals, nanobind-internals   the key under which an extension module shares its registry of types
 typeinfo-name   names of C++ types (Itanium ABI, as in _ZTS symbols) in modules with such a key
+bound-type      those of them whose plain name is a string of its own too, as the Python name of a bound class is
+refusal         messages about a library whose version is not the one that another module was built with
 proto-file      names of the .proto files whose descriptors the object holds
 env             names of environment variables that steer paths, plugins and threads, where getenv is used
 version         whole strings that are a version number, in extension modules
@@ -32,13 +34,18 @@ MAX_MODULES, MAX_TYPES, MAX_OTHERS = 4096, 20_000, 2000
 MAX_JOINED = 64 * 1024
 MAX_INFLATED = 1 << 20
 LONGEST_WORD, SHORTEST_KEY = 40, 12
+MAX_REFUSALS = 20
+_REFUSAL = b"version mismatch"
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _TYPE_NAME = re.compile(r"(?:N[KV]*|S[tabsiod])?[1-9]\d{0,2}[A-Za-z_]\w*")
-_STEERING = re.compile(
-    r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:PATHS?|DIRS?|HOME|ROOT|PREFIX|CONF|CONFIG|FILE|LIBS?|LIBRARY|DATA|PLUGINS?"
-    r"|BACKEND|PLATFORM|OK|THREADS|PRELOAD|MODULES?)"
-)
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+# fmt: off
+_STEERING = {
+    "PATH", "PATHS", "DIR", "DIRS", "HOME", "ROOT", "PREFIX", "CONF", "CONFIG", "FILE", "LIB", "LIBS", "LIBRARY",
+    "DATA", "PLUGIN", "PLUGINS", "BACKEND", "PLATFORM", "OK", "THREADS", "PRELOAD", "MODULE", "MODULES",
+}
+# fmt: on
 _VERSION = re.compile(r"\d{1,4}(?:\.\d{1,5}){1,3}")
 _NUMPY_HEADERS = re.compile(r"module was compiled against NumPy C-API version 0x%x \(NumPy ([\d.]+)\)")
 _PYBIND11 = re.compile(r"__pybind11_internals_v\w+")
@@ -46,12 +53,28 @@ _NANOBIND = re.compile(r"(?:__nb_internals_)?v\d+\w*_(?:libstdcpp|libcpp)\w*")
 _PROTO = re.compile(rb"[\w/.\-]+\Z")
 _PLAIN = re.compile(rb"[\t\n\x20-\x7e\0]*")
 
-_GETENV = np.array([name_key(name) for name in ("getenv", "secure_getenv", "__secure_getenv")], dtype=np.uint64)
+_GETENV_NAMES = (
+    "getenv",
+    "secure_getenv",
+    "__secure_getenv",
+    "_Z7qgetenvPKc",  # qgetenv(const char*) and its companions, which Qt's libraries use instead
+    "_Z25qEnvironmentVariableIsSetPKc",
+    "_Z27qEnvironmentVariableIsEmptyPKc",
+    "_Z28qEnvironmentVariableIntValuePKcPb",
+    "_Z20qEnvironmentVariablePKc",
+    "_Z20qEnvironmentVariablePKcRK7QString",
+)
+_GETENV = np.array([name_key(name) for name in _GETENV_NAMES], dtype=np.uint64)
 
 
 def uses_environment(keys: NDArray[np.uint64]) -> bool:
     """Tell whether a symbol table (keys ascending) holds getenv."""
     return bool((np.searchsorted(keys, _GETENV, side="right") > np.searchsorted(keys, _GETENV, side="left")).any())
+
+
+def classes_needed(*, extension: bool, environment: bool) -> int:
+    """Return the classes of text that `read_strings` looks at."""
+    return WORD | DOTTED if extension else UPPER if environment else 0
 
 
 def read_strings(
@@ -62,7 +85,7 @@ def read_strings(
     found = [("proto-file", name) for name in sorted(_descriptor_files(regions))[:MAX_OTHERS]]
     if environment:
         names = texts.select((texts.classes & UPPER != 0) & (texts.classes & LOWER == 0))
-        found += [("env", name) for name in names if _STEERING.fullmatch(name)][:MAX_OTHERS]
+        found += [("env", name) for name in names if _steers(name)][:MAX_OTHERS]
     if extension:
         dotted = texts.select((texts.classes & (DOTTED | WORD)) == DOTTED)
         modules = [name for name in dotted if _MODULE.fullmatch(name)][:MAX_MODULES]
@@ -71,10 +94,16 @@ def read_strings(
         found += _registries(texts, texts.select(lower & (texts.length >= SHORTEST_KEY)))
         matches = (_NUMPY_HEADERS.match(text) for text in texts.select(texts.numbered & (texts.length > 99)))
         found += [("numpy-abi", match[1]) for match in matches if match]
+        found += [("refusal", text) for text in _refusals(texts)]
         words = _join(texts.select(lower & (texts.length <= LONGEST_WORD)))
         found += [("words", words)] if words else []
         found += [("glued", text) for text in _inflated(regions)]
     return tuple(modules), tuple(sorted(found))
+
+
+def _steers(name: str) -> bool:
+    """Tell whether a name is one of an environment variable that steers paths, plugins or threads, by its last word."""
+    return name.rpartition("_")[2] in _STEERING and _VARIABLE.fullmatch(name) is not None
 
 
 def _registries(texts: Texts, lower: list[str]) -> list[tuple[str, str]]:
@@ -83,8 +112,40 @@ def _registries(texts: Texts, lower: list[str]) -> list[tuple[str, str]]:
     keys += [("nanobind-internals", word) for word in lower if _NANOBIND.fullmatch(word)]
     if keys:
         words = texts.select(texts.classes & WORD != 0)
-        keys += [("typeinfo-name", word) for word in words if _TYPE_NAME.fullmatch(word)][:MAX_TYPES]
+        types = [word for word in words if _TYPE_NAME.fullmatch(word)][:MAX_TYPES]
+        keys += [("typeinfo-name", word) for word in types]
+        spoken = set(words)
+        keys += [("bound-type", word) for word in types if last_component(word) in spoken]
     return keys
+
+
+def last_component(type_name: str) -> str:
+    """Return the last source name of a mangled type name without template arguments; '' where there is none.
+
+    "8ObjSense" -> "ObjSense", "N5highs4NodeE" -> "Node" (Itanium C++ ABI, <nested-name>, <source-name>).
+    """
+    at, last = 0, ""
+    if type_name.startswith("N"):
+        at = 1
+        while at < len(type_name) and type_name[at] in "KV":
+            at += 1
+    while at < len(type_name) and type_name[at].isdigit():
+        end = at
+        while type_name[end : end + 1].isdigit():
+            end += 1
+        length = int(type_name[at:end])
+        last, at = type_name[end : end + length], end + length
+    closed = type_name[at:] in ("", "E")
+    return last if closed else ""
+
+
+def _refusals(texts: Texts) -> list[str]:
+    found, at = set(), texts.raw.find(_REFUSAL)
+    while at >= 0 and len(found) < MAX_REFUSALS:
+        start, end = texts.raw.rfind(b"\0", 0, at) + 1, texts.raw.find(b"\0", at)
+        found.add(texts.raw[start:end].decode("ascii"))
+        at = texts.raw.find(_REFUSAL, end)
+    return sorted(found)
 
 
 def _join(words: list[str]) -> str:
@@ -124,7 +185,7 @@ def _opened(raw: bytes, start: int, end: int) -> list[bytes]:
 
 def _inflated(regions: list[NDArray[np.uint8]]) -> list[str]:
     """Return the constants that Cython 3.1 and later keeps deflated (zlib, level 9), as far as they are text."""
-    found = set()
+    found: set[str] = set()
     for region in regions:
         raw = region[:MAX_INFLATED].tobytes()
         at = raw.find(b"\x78\xda")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SHN_UNDEF, SHN_ABS = 0, 0xFFF1
 STB_LOCAL, STT_TLS = 0, 6
+_BLOCK = 1 << 20  # stays in a processor's cache
 
 _SYMBOL = {
     64: [("name", "u4"), ("info", "u1"), ("other", "u1"), ("shndx", "u2"), ("value", "u8"), ("size", "u8")],
@@ -160,7 +161,8 @@ def _lengths(text: NDArray[np.uint8], start: NDArray[np.uint32]) -> NDArray[np.u
         return np.empty(0, dtype=np.uint32)
     if int(start.max()) >= len(text):
         raise ElfError(f"symbol name at {int(start.max()):#x}: outside of the string table of {len(text)} bytes")
-    ends = np.append(np.flatnonzero(text == 0), len(text))
+    zeros = [np.flatnonzero(text[at : at + _BLOCK] == 0) + at for at in range(0, len(text), _BLOCK)]
+    ends = np.append(np.concatenate(zeros), len(text))
     order = np.argsort(start)  # a search in ascending order stays in the processor's cache
     length = np.empty(len(start), dtype=np.uint32)
     length[order] = ends[np.searchsorted(ends, start[order], side="left")] - start[order]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,7 @@ _CLASSES[_DIGIT] = WORD | DOTTED | UPPER | LOWER
 _CLASSES[ord("_")] = WORD | DOTTED | UPPER | LOWER
 _CLASSES[ord(".")] = DOTTED
 _CLASSES[0] = 0xFF  # the NUL behind a string does not count
+_TABLE = _CLASSES.tobytes()
 _DIGITS = np.zeros(256, dtype=np.bool_)
 _DIGITS[_DIGIT] = True
 
@@ -92,22 +93,44 @@ def blocks(region: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int]]
         yield region[start : start + _BLOCK + LONGEST + 2], min(_BLOCK, len(region) - start)
 
 
-def read_texts(regions: list[NDArray[np.uint8]], *, classify: bool) -> Texts:
-    """Return the whole printable strings of the regions; without `classify` their classes are all 0."""
-    found = [_strings(block, own) for region in regions for block, own in blocks(region)]
-    raw = np.concatenate([np.empty(0, dtype=np.uint8), *(piece for piece, _ in found)])
-    size = np.concatenate([np.empty(0, dtype=np.int64), *(sizes for _, sizes in found)])
-    start, text = np.cumsum(size) - size, raw.tobytes()
-    classes, numbered = np.zeros(len(start), dtype=np.uint8), np.zeros(len(start), dtype=np.bool_)
-    if len(start):
-        if classify:
-            characters = np.frombuffer(text.translate(_CLASSES.tobytes()), dtype=np.uint8)
-            classes = np.bitwise_and.reduceat(characters, start)
-        dots = np.flatnonzero(raw == ord("."))
-        dots = dots[(dots > 0) & (dots < len(raw) - 1)]
-        dots = dots[_DIGITS[raw[dots - 1]] & _DIGITS[raw[dots + 1]]]
+def read_texts(regions: list[NDArray[np.uint8]], classes: int) -> Texts:
+    """Return the whole printable strings that are numbered or of one of these classes."""
+    parts = [_chosen(*_strings(block, own), classes) for region in regions for block, own in blocks(region)]
+    parts.insert(0, _Part(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0, np.bool_)))
+    size = np.concatenate([part.size for part in parts])
+    return Texts(
+        raw=np.concatenate([part.text for part in parts]).tobytes(),
+        start=np.cumsum(size) - size,
+        length=size - 1,
+        classes=np.concatenate([part.classes for part in parts]),
+        numbered=np.concatenate([part.numbered for part in parts]),
+    )
+
+
+class _Part(NamedTuple):
+    """The chosen strings of one block; size counts the NUL behind each."""
+
+    text: NDArray[np.uint8]
+    size: NDArray[np.int64]
+    classes: NDArray[np.uint8]
+    numbered: NDArray[np.bool_]
+
+
+def _chosen(text: NDArray[np.uint8], size: NDArray[np.int64], classes: int) -> _Part:
+    """Classify strings, and leave out those that nobody asked for: most text is prose."""
+    numbered = np.zeros(len(size), dtype=np.bool_)
+    found = np.zeros(len(size), dtype=np.uint8)
+    if len(size):
+        start = np.cumsum(size) - size
+        dots = np.flatnonzero(text == ord("."))  # never the last byte, which is a NUL
+        dots = dots[_DIGITS[text[dots - 1]] & _DIGITS[text[dots + 1]]]
         numbered[np.searchsorted(start, dots, side="right") - 1] = True
-    return Texts(text, start, size - 1, classes, numbered)
+        if classes:
+            # bytes.translate is three times as fast as indexing a table with an array.
+            characters = np.frombuffer(text.tobytes().translate(_TABLE), dtype=np.uint8)
+            found = np.bitwise_and.reduceat(characters, start)
+    keep = numbered | (found & classes != 0)
+    return _Part(text[np.repeat(keep, size)], size[keep], found[keep], numbered[keep])
 
 
 def _strings(block: NDArray[np.uint8], own: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

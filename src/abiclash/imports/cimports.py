@@ -7,11 +7,13 @@ may as well be an attribute: `readline`, `copy`).
 
 from __future__ import annotations
 
+import builtins
+import io
 import re
 from typing import TYPE_CHECKING, Any
 
 from abiclash.imports.cext import CYTHON, TABLE, TEXT
-from abiclash.imports.values import LIKELY, Module
+from abiclash.imports.values import LIKELY, POSSIBLE, Module
 
 if TYPE_CHECKING:
     from abiclash.imports.expressions import Form
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
     from abiclash.imports.world import Found
 
 _IGNORED = frozenset(("sys", "builtins", "__main__", CYTHON, TABLE, TEXT))
+_API = re.compile(r"_?[A-Z][A-Z_]*_API\Z")
+_COMMON = frozenset(
+    name for kind in (str, bytes, dict, list, set, int, complex, io.IOBase, io.TextIOWrapper, builtins) for name in dir(kind)
+)
+"""Names that any object may have: their use says nothing about a module that has them too."""
 _CYTHON_RUNTIME = frozenset(("asyncio.coroutines", "collections.abc", "gc", "array", "inspect"))
 """Modules that Cython's utility code names in modules that do not import them."""
 _CAPSULE = re.compile(r"\.\w*C_?API\Z")
@@ -37,38 +44,82 @@ def c_imports(machine: Machine, module: Module) -> list[tuple[str, int, str, int
     source = f"{directory}/{file.partition('.')[0]}.pyx"
     if machine.world.exists(source):
         return pyx_imports(machine, source, module.name)
-    return [(name, LIKELY, path, 0) for name in named_imports(machine, module)]
+    return [(name, doubt, path, 0) for name, doubt in named_imports(machine, module)]
 
 
-def named_imports(machine: Machine, module: Module) -> list[str]:
-    """Return the modules that an extension module names among its strings and probably imports."""
-    names = machine.world.strings(module.found.path)
-    cython = CYTHON in names
-    middle = names.index(TABLE) if TABLE in names else len(names)
-    plain, table = set(names[:middle]), set(names[middle:])
-    everything = plain | table
-    own = set(module.name.split("."))
-    parent = module.name.rpartition(".")[0]
-    kept = [name.rpartition(".")[0] for name in names if _CAPSULE.search(name)]
-    for name in dict.fromkeys(names):
-        if name in own or name in _IGNORED or (cython and name in _CYTHON_RUNTIME) or module.name.startswith(name + "."):
+def named_imports(machine: Machine, module: Module) -> list[tuple[str, int]]:
+    """Return (module, doubt) for what an extension module names among its strings and may import."""
+    names = Names(machine.world.strings(module.found.path), module.name)
+    kept = {name.rpartition(".")[0]: LIKELY for name in names.all if _CAPSULE.search(name)}
+    for name in names.all:
+        if name in _IGNORED or name in names.own or (names.cython and name in _CYTHON_RUNTIME):
             continue
-        found = machine.world.find(name.partition(".")[0], None)
-        if "." in name:
-            if found is not None and found.kind != "builtin" and (cython or not machine.in_library(found.path)):
-                kept.append(_existing(machine, name))
+        if module.name.startswith(name + "."):
             continue
-        if found is not None and found.kind != "builtin" and not (machine.in_library(found.path) and not cython):
-            pool = everything if not table or not machine.in_library(found.path) else table
-            if name in pool and _uses(machine, found, pool, name, imported=True):
-                kept.append(name)
-        elif found is None and cython and parent and (name in table or not table):
-            sibling = _sibling(machine, parent, name)
-            if sibling is not None and (name.startswith("_") or _uses(machine, sibling, everything, name)):
-                kept.append(sibling.name)
-    if TEXT in table:
-        kept += _siblings_in(machine, parent, names[-1])
-    return [name for name in dict.fromkeys(kept) if name != module.name]
+        target, doubt = (_dotted if "." in name else _single)(machine, names, name)
+        if target:
+            kept[target] = min(doubt, kept.get(target, POSSIBLE))
+    if TEXT in names.table:
+        kept.update(dict.fromkeys(_siblings_in(machine, names.parent, names.all[-1]), LIKELY))
+    kept.pop(module.name, None)
+    return list(kept.items())
+
+
+class Names:
+    """The names in one extension module. table: those of Cython's string table. own: parts of its own name."""
+
+    def __init__(self, names: tuple[str, ...], module: str) -> None:
+        middle = names.index(TABLE) if TABLE in names else len(names)
+        self.all = names
+        self.table = set(names[middle:])
+        self.everything = set(names)
+        self.cython = CYTHON in self.everything
+        self.apis = {name for name in names if _API.match(name)}
+        self.own = set(module.split("."))
+        self.top = module.partition(".")[0]
+        self.parent = module.rpartition(".")[0]
+
+
+def _dotted(machine: Machine, names: Names, name: str) -> tuple[str, int]:
+    """Judge a dotted name: imported where Cython wrote it, in its own package, or to get a C API from it."""
+    top = name.partition(".")[0]
+    found = machine.world.find(top, None)
+    if found is None or found.kind == "builtin" or (machine.in_library(found.path) and not names.cython):
+        return "", POSSIBLE
+    sure = names.cython or top == names.top
+    target = _existing(machine, name)
+    return target, LIKELY if sure or _gives_api(machine, target, names) else POSSIBLE
+
+
+def _gives_api(machine: Machine, target: str, names: Names) -> bool:
+    """Tell whether an extension module and the one that it names share the name of a table of C functions."""
+    if not names.apis:
+        return False
+    search = None
+    found = None
+    for depth in range(target.count(".") + 1):
+        found = machine.world.find(".".join(target.split(".")[: depth + 1]), search)
+        search = found.search if found else None
+    if found is None or found.kind != "extension":
+        return False
+    return not names.apis.isdisjoint(machine.world.strings(found.path))
+
+
+def _single(machine: Machine, names: Names, name: str) -> tuple[str, int]:
+    """Judge a name without a dot: a top-level module or a sibling, if the extension module also uses its names."""
+    found = machine.world.find(name, None)
+    if found is not None and found.kind != "builtin":
+        library = machine.in_library(found.path)
+        if not names.cython:
+            return ("" if library else name), POSSIBLE
+        pool = names.table if library and names.table else names.everything
+        used = name in pool and _uses(machine, found, pool, name, imported=True)
+        return (name if used else ""), LIKELY
+    if found is None and names.cython and names.parent and (name in names.table or not names.table):
+        sibling = _sibling(machine, names.parent, name)
+        if sibling is not None and (name.startswith("_") or _uses(machine, sibling, names.everything, name)):
+            return sibling.name, LIKELY
+    return "", POSSIBLE
 
 
 def _siblings_in(machine: Machine, parent: str, text: str) -> list[str]:
@@ -110,7 +161,7 @@ def _uses(machine: Machine, found: Found, pool: set[str], name: str, *, imported
         defined = set(_defined(machine.world.source(found.path).body, imported=imported))
     else:
         return False
-    return any(len(text) > 2 and text != name and not text.startswith("_") for text in defined & pool)
+    return any(len(text) > 2 and text != name and not text.startswith("_") for text in (defined & pool) - _COMMON)
 
 
 def _defined(body: list[Form], *, imported: bool) -> list[str]:

@@ -47,9 +47,7 @@ def executed(machine: Machine, certainties: tuple[Certainty, ...]) -> Iterator[E
     for module in machine.executed:
         if module.source is not None and not machine.in_library(module.found.path):
             path = module.found.path
-            yield Executed(
-                module.name, path, machine.world.owner(path), certainties[module.doubt], module.source
-            )
+            yield Executed(module.name, path, machine.world.owner(path), certainties[module.doubt], module.source)
 
 
 def ending(module: str, error: Raised) -> Ending:

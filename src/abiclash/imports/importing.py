@@ -122,6 +122,24 @@ def load_dynamic(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) ->
     return machine.execute_found(spec.vars["found"], frame) if isinstance(spec, Thing) else UNKNOWN
 
 
+def find_module(machine: Machine, args: Args, kwargs: Kwargs, _frame: Frame) -> Value:
+    """imp.find_module(name, path): (file, pathname, description)."""
+    name = machine.force(args[0]) if args else UNKNOWN
+    places = machine.iterate(args[1] if len(args) > 1 else kwargs.get("path"))
+    if not isinstance(name, str):
+        return UNKNOWN
+    search = None if places is None else tuple(place for place in places if isinstance(place, str))
+    found = machine.find(name, search)
+    if found is None:
+        raise Raised("ImportError", f"No module named '{name}'")
+    return (Thing("file"), found.path, UNKNOWN)
+
+
+def load_found(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
+    """imp.load_module(name, file, pathname, description)."""
+    return load_dynamic(machine, [args[0], args[2]], {}, frame) if len(args) > 2 else UNKNOWN
+
+
 def iter_modules(machine: Machine, args: Args, kwargs: Kwargs, _frame: Frame) -> Value:
     """pkgutil.iter_modules(path): (finder, name, ispkg), sorted by name as the real one is."""
     paths = machine.iterate(args[0] if args else kwargs.get("path"))
@@ -237,7 +255,11 @@ NATIVES: dict[str, dict[str, Value]] = {
     "importlib.machinery": _MACHINERY,
     "importlib.metadata": {"version": Native("version", distribution_version)},
     "importlib.resources": {"files": Native("files", resource_files)},
-    "imp": {"load_dynamic": Native("load_dynamic", load_dynamic)},
+    "imp": {
+        "load_dynamic": Native("load_dynamic", load_dynamic),
+        "find_module": Native("find_module", find_module),
+        "load_module": Native("load_module", load_found),
+    },
     "_imp": {},
     "pkgutil": {"iter_modules": Native("iter_modules", iter_modules), "extend_path": Native("extend_path", extend_path)},
 }

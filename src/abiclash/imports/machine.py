@@ -130,6 +130,8 @@ class Machine(Executor):
             if search is None:
                 raise Raised("ModuleNotFoundError", f"No module named '{name}'; '{parent}' is not a package")
         found = self.find(name, search)
+        if found is None and isinstance(holder, Module) and self._makes_modules(holder):
+            return self._inner_module(name, holder, tail)
         if found is None:
             raise Raised("ModuleNotFoundError", f"No module named '{name}'")
         self.execute_found(found, frame)
@@ -140,8 +142,15 @@ class Machine(Executor):
             holder.vars.setdefault(tail, value)
         return value
 
+    def _makes_modules(self, holder: Module) -> bool:
+        """Tell whether modules below this one may exist without a file: it installs a finder of its own, or it is
+        the library's and its source is not at hand."""
+        if holder.found.kind == "stdlib":
+            return True
+        return holder.found.kind in ("module", "package") and self.world.source(holder.found.path).mentions("meta_path")
+
     def _inner_module(self, name: str, holder: Module, tail: str) -> Module:
-        """Return a module that an extension module makes itself and puts into sys.modules."""
+        """Return a module that another one makes itself and puts into sys.modules."""
         inner = self.modules[name] = Module(name, Found(name, "builtin", ""), max(self.base, self.local), done=True)
         holder.vars[tail] = inner
         return inner

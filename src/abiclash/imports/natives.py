@@ -108,6 +108,7 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "os": os_names,
         "posix": {name: os_names[name] for name in ("listdir",)},
         "posixpath": dict(OS_PATH),
+        "os.path": dict(OS_PATH),
         "platform": platform,
         "sysconfig": sysconfig,
         "site": site,

@@ -178,7 +178,7 @@ class Objects(Evaluator):
             return self.call(value.function, [instance], {}, frame)
         if value is not MISSING:
             return value
-        getter = MISSING if name.startswith("__") else self.lookup(instance.cls, "__getattr__")
+        getter = MISSING if name.startswith("__") or instance.opaque else self.lookup(instance.cls, "__getattr__")
         return UNKNOWN if getter is MISSING else self.lazily(getter, [instance, name], frame)
 
     def _of_super(self, base: Super, name: str) -> Value:
@@ -215,12 +215,18 @@ class Objects(Evaluator):
         constructor = self.force(self.lookup(cls, "__init__"))
         if isinstance(constructor, Function):
             if self.reaches(constructor, args):
-                self._run(constructor, [instance, *args], kwargs, frame)
+                self._initialise(instance, constructor, args, kwargs, frame)
             else:
-                instance.pending = lambda: self._run(constructor, [instance, *args], kwargs, frame)
+                instance.pending = lambda: self._initialise(instance, constructor, args, kwargs, frame)
         elif args:
             _name_module(instance, args)
         return instance
+
+    def _initialise(
+        self, instance: Instance, constructor: Function, args: list[Value], kwargs: dict[str, Value], frame: Frame
+    ) -> None:
+        """Run a constructor; what a skipped one would have set is unknown, not absent."""
+        instance.opaque = self._run(constructor, [instance, *args], kwargs, frame) is UNKNOWN
 
     def _call_function(self, function: Function, args: list[Value], kwargs: dict[str, Value], frame: Frame) -> Value:
         if function.module.name in _INERT:
@@ -228,7 +234,8 @@ class Objects(Evaluator):
         kind = function.source.function(function.index)[3]
         if kind == 2:
             return UNKNOWN  # a coroutine that nobody awaits while modules are imported
-        if self.reaches(function, [*args, *kwargs.values()]):
+        # A base class's constructor is called for what it does to the object, not for its result.
+        if function.name == "__init__" or self.reaches(function, [*args, *kwargs.values()]):
             return self._run(function, args, kwargs, frame)
         return UNKNOWN if kind else Deferred(lambda: self._run(function, args, kwargs, frame))
 

@@ -66,6 +66,10 @@ class ModuleSource:
         found: list[Any] = self.functions[index]
         return found
 
+    def mentions(self, name: str) -> bool:
+        """Tell whether a name occurs in the module's code, outside of function bodies."""
+        return _occurs(name, self.body)
+
     def dump(self) -> tuple[str, str]:
         """Return the digest as two JSON texts: what every import of it needs, and the functions."""
         facts = [
@@ -186,3 +190,7 @@ def _is_environ(node: ast.expr) -> bool:
     return (isinstance(node, ast.Attribute) and node.attr == "environ") or (
         isinstance(node, ast.Name) and node.id == "environ"
     )
+
+
+def _occurs(name: str, form: object) -> bool:
+    return form == name or (isinstance(form, list) and any(_occurs(name, part) for part in form))

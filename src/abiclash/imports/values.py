@@ -97,7 +97,8 @@ class Instance:
 
     cls: Class
     vars: dict[str, Value] = field(default_factory=dict)
-    pending: Callable[[], Value] | None = None
+    pending: Callable[[], object] | None = None
+    opaque: bool = False
 
 
 @dataclass(eq=False, repr=False, slots=True)

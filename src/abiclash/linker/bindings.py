@@ -38,11 +38,13 @@ class Bindings:
 
 
 def collect(process: Process) -> Bindings:
-    """Gather what every object was bound to, in load order, failed loads included as far as ld.so came with them.
+    """Gather what every object was bound to: those that are loaded, in load order, then those that were closed,
+    then those of failed loads, as far as ld.so came with them.
 
     Weak references without a definition are left out.
     """
-    links = [*process.maps.values(), *(link for event in process.events for link in event.discarded)]
+    refused = (link for event in process.events for link in event.discarded)
+    links = [*process.maps.values(), *process.closed, *refused]
     parts = [_of_object(process, link) for link in links]
     return _distinct(Bindings(*(np.concatenate(column) for column in zip(*parts, strict=True))))
 

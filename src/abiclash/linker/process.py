@@ -62,6 +62,7 @@ class Process:
         self.global_scope: list[int] = []
         self.executable: int | None = None
         self.events: list[LoadEvent] = []
+        self.closed: list[LinkMap] = []  # unloaded since
         self.unique = UniqueTable()
         self.tls = StaticTls(host.static_tls_surplus, host.machine)
         self._relocator = Relocator(world, host.libc_version)
@@ -164,7 +165,9 @@ class Process:
 
     def unload(self, file: int) -> None:
         """Forget an object that was closed for good; what is bound to it stays recorded."""
-        self.maps.pop(file, None)
+        link = self.maps.pop(file, None)
+        if link is not None:
+            self.closed.append(link)
         if file in self.global_scope:
             self.global_scope.remove(file)
 
@@ -313,6 +316,7 @@ class Process:
             link.scope = list(link.scope)
         other.global_scope = list(self.global_scope)
         other.events = list(self.events)
+        other.closed = list(self.closed)
         other.unique, other.tls = self.unique.copy(), self.tls.copy()
         return other
 

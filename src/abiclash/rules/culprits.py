@@ -39,12 +39,22 @@ def named(case: Case, run: Run, files: Iterable[int]) -> list[PackageId]:
     return [case.packages[name].id for name in names if name in case.packages]
 
 
+def importers(case: Case, run: Run, files: Iterable[int]) -> list[PackageId]:
+    """Return the packages to name where libraries of the host are hit: the imports that load them."""
+    found: dict[str, None] = {}
+    for file in files:
+        if case.owner(file) is None:
+            loads = (name for name in run.order if file in case.alone[name, run.stage].process.maps)
+            found.update(dict.fromkeys(loads))
+    return [case.packages[name].id for name in found]
+
+
 def who(case: Case, run: Run, file: int) -> str:
     """Return how running text calls the package of a file: the one the user asked for where there is one."""
     owner = case.owner(file)
     root = roots(case, run, file)
     if owner is None:
-        return "the host"
+        return f"the system's {library_name(case, file)}"
     if not root or root[0] == owner:
         return owner
     return f"{owner} (which {root[0]} imports)"
@@ -53,6 +63,11 @@ def who(case: Case, run: Run, file: int) -> str:
 def library_name(case: Case, file: int) -> str:
     """Return a library's name for running text: its soname, by which programs ask for it."""
     return case.facts(file).soname or case.basename(file)
+
+
+def owners(case: Case, files: Iterable[int]) -> list[str]:
+    """Return the names of the packages that files belong to, sorted."""
+    return sorted({owner for file in files for owner in [case.owner(file)] if owner is not None})
 
 
 def reached_by_initialisers(process: Process, file: int, keys: NDArray[np.uint64]) -> bool:

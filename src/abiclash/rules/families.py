@@ -10,6 +10,10 @@ import re
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 LONGEST = 4096
 _DEEPEST = 64
@@ -50,7 +54,7 @@ class Family:
     typed: bool
 
 
-class _Unreadable(ValueError):
+class _UnreadableError(ValueError):
     """Not a name that this reader follows."""
 
 
@@ -73,7 +77,7 @@ def _mangled(name: str) -> Family | None:
     reader = _Reader(name, 3)
     try:
         parts, constant, maker = reader.nested()
-    except (_Unreadable, IndexError):
+    except (_UnreadableError, IndexError):
         return None
     if len(parts) < 2:
         return None
@@ -96,6 +100,13 @@ def readable(name: str) -> str:
     """Return a short form for running text: scope and name without parameters; the raw name where that fails."""
     found = family(name) if name.startswith("_ZN") else None
     return f"{found.shown}::{found.name}" if found else name
+
+
+def examples(names: Iterable[str]) -> list[str]:
+    """Return short forms for running text, those that people can read before the others."""
+    short = {name: readable(name) for name in names}
+    clear = [text for name, text in short.items() if text != name or not name.startswith("_Z")]
+    return clear or list(short.values())
 
 
 class _Reader:
@@ -136,16 +147,16 @@ class _Reader:
                     self._type(0)
                 parts.append((start, {"aS": "operator="}.get(text, f"operator {text}")))
             else:
-                raise _Unreadable
+                raise _UnreadableError
         return parts, constant, maker
 
     def _source(self) -> str:
         number = _NUMBER.match(self.text, self.at)
         if number is None:
-            raise _Unreadable
+            raise _UnreadableError
         start, length = number.end(), int(number[0])
         if length == 0 or start + length > len(self.text):
-            raise _Unreadable
+            raise _UnreadableError
         self.at = start + length
         return self.text[start : self.at]
 
@@ -160,7 +171,7 @@ class _Reader:
     def _arguments(self, depth: int) -> None:
         """Skip `I ... E`, `J ... E`, or any other bracket that the current letter opens."""
         if depth > _DEEPEST:
-            raise _Unreadable
+            raise _UnreadableError
         self.at += 1
         while self.text[self.at] != "E":
             self._type(depth + 1)
@@ -175,9 +186,7 @@ class _Reader:
             self._literal(depth)
         elif char == "S":
             self._substitution()
-        elif char == "A" and self.text[self.at + 1].isdigit():
-            self.at = self.text.index("_", self.at) + 1
-        elif char == "T":
+        elif (char == "A" and self.text[self.at + 1].isdigit()) or char == "T":
             self.at = self.text.index("_", self.at) + 1
         elif char in "CD" and self.text[self.at + 1] in "tT":
             self.at += 2

@@ -45,39 +45,24 @@ the compilers that are named in .comment. Symbols looked up by dlsym are not see
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abiclash.linker.lookup import NOT_FOUND
-from abiclash.rules.crossings import (
-    Means,
-    by_package,
-    changes,
-    column,
-    is_function,
-    is_strong,
-    is_variable,
-    is_writable,
-    known_names,
-)
-from abiclash.rules.culprits import library_name, named, orders, who
-from abiclash.rules.families import readable
-from abiclash.rules.mixed_class import FATAL_RATIO, SMALLEST
+from abiclash.rules.crossings import Means, by_package, changes, known_names
+from abiclash.rules.culprits import importers, library_name, named, orders, who
+from abiclash.rules.families import examples
+from abiclash.rules.global_scope_taking import KINDS, Taking
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
-from abiclash.rules.toolchains import GREW, toolchain
+from abiclash.rules.toolchains import toolchain
 from abiclash.rules.words import counted, in_order, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
-
     from abiclash.rules.case import Case, Run
-    from abiclash.rules.crossings import Crossing
-    from abiclash.rules.model import Finding, PackageId
+    from abiclash.rules.model import Finding
 
 RULE = Rule(
     id="global-scope",
@@ -93,31 +78,6 @@ RULE = Rule(
 EXAMPLES = 20
 
 
-@dataclass(slots=True)
-class Taking:
-    """What one package's global objects took of one victim, in all runs. Sets of symbol keys:
-
-    own: functions that the victim defines itself, strong, of other size; foreign: functions that it takes from a
-    library it needs, far off in size; variables: writable ones; copies: templates of other size from another
-    compiler; grown: members of a standard type whose layout the victim's compiler does not share; same: the rest.
-    """
-
-    providers: set[int] = field(default_factory=set)
-    users: set[int] = field(default_factory=set)
-    runs: list[Run] = field(default_factory=list)
-    own: set[int] = field(default_factory=set)
-    foreign: set[int] = field(default_factory=set)
-    variables: set[int] = field(default_factory=set)
-    copies: set[int] = field(default_factory=set)
-    grown: set[int] = field(default_factory=set)
-    same: set[int] = field(default_factory=set)
-    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def keys(self) -> set[int]:
-        return self.own | self.foreign | self.variables | self.copies | self.grown | self.same
-
-
 def check(case: Case) -> Iterable[Finding]:
     """One finding for each package with global objects and each package that they serve, and one where nobody is."""
     found: dict[tuple[str, str], Taking] = {}
@@ -126,71 +86,13 @@ def check(case: Case) -> Iterable[Finding]:
             part = crossing.take(crossing.means == Means.GLOBAL)
             for package, served in by_package(case, part) if len(part) else ():
                 victim = case.owner(crossing.source.file) or case.path(crossing.source.file)
-                _record(case, run, served, found.setdefault((package, victim), Taking()))
+                found.setdefault((package, victim), Taking()).record(case, run, served)
     for at in sorted(found):
         yield _finding(case, found[at])
     guilty = {package for package, _ in found}
     for package, (run, files) in sorted(_global_packages(case).items()):
         if package not in guilty:
             yield _hazard(case, run, files)
-
-
-def _record(case: Case, run: Run, part: Crossing, taking: Taking) -> None:
-    """Sort references into kinds, by what is known of the two definitions."""
-    taking.runs.append(run)
-    taking.users.add(part.source.file)
-    taking.providers.update(np.unique(part.target).tolist())
-    served = column(case, part.target, part.target_row, "info")
-    known = np.where(part.own, part.own_column("info"), column(case, part.alone, part.alone_row, "info"))
-    theirs = column(case, part.target, part.target_row, "size").astype(np.int64)
-    sized = np.where(part.own, part.own_column("size"), column(case, part.alone, part.alone_row, "size"))
-    sized = sized.astype(np.int64)
-    place = np.where(part.own, part.own_column("place"), column(case, part.alone, part.alone_row, "place"))
-    other = (theirs != sized) & (theirs > 0) & (sized > 0)
-    code = is_function(served) & is_function(known)
-    strong = is_strong(served) & is_strong(known)
-    kinds = {
-        "variables": is_variable(served) != is_variable(known),
-        "own": part.own & strong & code & other,
-        "foreign": ~part.own & strong & code & _far(theirs, sized),
-        "grown": _grown(case, part, code),
-        "copies": part.own & ~strong & code & other & _other_compiler(case, part),
-    }
-    kinds["variables"] |= strong & is_variable(served) & is_writable(place)
-    kinds["variables"] &= part.own | (part.alone != NOT_FOUND)
-    left = np.ones(len(part), dtype=np.bool_)
-    for name, mask in kinds.items():
-        getattr(taking, name).update(part.keys[mask & left].tolist())
-        left &= ~mask
-    taking.same.update(part.keys[left].tolist())
-    taking.sizes.update(zip(part.keys.tolist(), zip(theirs.tolist(), sized.tolist(), strict=True), strict=True))
-
-
-def _far(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """As `mixed_class.sizes_differ`, for columns."""
-    small, large = np.minimum(one, other), np.maximum(one, other)
-    mask: NDArray[np.bool_] = (small > 0) & (large >= SMALLEST) & (large > FATAL_RATIO * small)
-    return mask
-
-
-def _other_compiler(case: Case, part: Crossing) -> NDArray[np.bool_]:
-    own = toolchain(part.source.facts).shown
-    others = [file for file in np.unique(part.target).tolist() if toolchain(case.facts(file)).shown != own]
-    mask: NDArray[np.bool_] = np.isin(part.target, others)
-    return mask
-
-
-def _grown(case: Case, part: Crossing, code: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark members of types that are larger in the victim, whose code relies on it, than in the provider."""
-    mask = np.zeros(len(part), dtype=np.bool_)
-    old = [file for file in np.unique(part.target).tolist() if toolchain(case.facts(file)).surely_old]
-    if not old or not toolchain(part.source.facts).surely_new:
-        return mask
-    rows = np.flatnonzero(code & part.own & np.isin(part.target, old))
-    names = known_names(case, part.keys[rows])
-    grown = np.array([key for key, name in names.items() if GREW.match(name)], dtype=np.uint64)
-    mask[rows[np.isin(part.keys[rows], grown)]] = True
-    return mask
 
 
 def _global_packages(case: Case) -> dict[str, tuple[Run, list[int]]]:
@@ -210,17 +112,16 @@ def _finding(case: Case, taking: Taking) -> Finding:
     failing = orders(taking.runs)
     safe = case.safe_orders(failing)
     names = known_names(case, np.array(sorted(taking.keys), dtype=np.uint64))
-    first, second = who(case, run, providers[0]), _victim(case, run, users[0])
+    first, second = who(case, run, providers[0]), who(case, run, taking.user)
     severity, confidence, audience = _weigh(taking)
-    telling = _telling(taking)
     return RULE.finding(
-        packages=[*named(case, run, providers), *named(case, run, users), *_importers(case, run, users)],
+        packages=[*named(case, run, providers), *named(case, run, users), *importers(case, run, users)],
         severity=severity,
         confidence=confidence,
         audience=audience,
         summary=_summary(first, second, taking, severity),
-        explanation=_explanation(case, run, taking, [names[key] for key in sorted(telling) if key in names]),
-        advice=_advice(first, second, safe),
+        explanation=_explanation(case, run, taking, [names[key] for key in sorted(taking.telling) if key in names]),
+        advice=_advice(case, taking, safe),
         key=[],
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
@@ -228,20 +129,13 @@ def _finding(case: Case, taking: Taking) -> Finding:
         symbols=sorted(set(names.values())),
         evidence={
             "stage": run.stage.value,
-            "counts": {kind: len(getattr(taking, kind)) for kind in (*_KINDS, "same")},
+            "counts": {kind: len(getattr(taking, kind)) for kind in KINDS},
             "examples": _examples(taking, names),
             "compilers": {case.path(file): toolchain(case.facts(file)).shown for file in (*providers, *users)},
             "failing_orders": [list(order) for order in failing],
         },
         silent=severity is not Severity.ERROR,
     )
-
-
-_KINDS = ("grown", "variables", "own", "foreign", "copies")
-
-
-def _telling(taking: Taking) -> set[int]:
-    return next((kind for name in _KINDS if (kind := getattr(taking, name))), taking.same)
 
 
 def _weigh(taking: Taking) -> tuple[Severity, Confidence, Audience]:
@@ -257,22 +151,11 @@ def _weigh(taking: Taking) -> tuple[Severity, Confidence, Audience]:
 
 def _examples(taking: Taking, names: dict[int, str]) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
-    for kind in (*_KINDS, "same"):
+    for kind in KINDS:
         for name, key in sorted((names[key], key) for key in getattr(taking, kind) if key in names):
             theirs, own = taking.sizes[key]
             rows.append({"symbol": name, "kind": kind, "size_there": theirs, "size_alone": own})
     return rows[:EXAMPLES]
-
-
-def _victim(case: Case, run: Run, file: int) -> str:
-    return who(case, run, file) if case.owner(file) is not None else f"Python's own {case.basename(file)}"
-
-
-def _importers(case: Case, run: Run, users: list[int]) -> list[PackageId]:
-    """The packages to name where a library of the host is hit: the imports that load it."""
-    if any(case.owner(user) is not None for user in users):
-        return []
-    return [case.packages[name].id for name in run.order if users[0] in case.alone[name, run.stage].process.maps]
 
 
 def _summary(first: str, second: str, taking: Taking, severity: Severity) -> str:
@@ -285,13 +168,14 @@ def _summary(first: str, second: str, taking: Taking, severity: Severity) -> str
 
 
 def _explanation(case: Case, run: Run, taking: Taking, telling: list[str]) -> str:
-    provider, user = min(taking.providers), min(taking.users)
-    first, second = who(case, run, provider), _victim(case, run, user)
+    first, second = who(case, run, min(taking.providers)), who(case, run, taking.user)
+    user = library_name(case, taking.user)
+    user = f"{user} (in {second})" if case.owner(taking.user) else second
     begin = (
         f"{first} puts its libraries into the global scope (RTLD_GLOBAL), where every library that is loaded later "
-        f"looks first. {library_name(case, user)} (in {second}) therefore gets {counted(len(taking.keys), 'symbol')} "
+        f"looks first. For that reason {user} gets {counted(len(taking.keys), 'symbol')} "
         f"from {listed(library_name(case, file) for file in taking.providers)} that it gets elsewhere when it is "
-        f"imported without {first}: {listed(readable(name) for name in telling)}.\n\n"
+        f"imported without {first}: {listed(examples(telling))}.\n\n"
     )
     if taking.grown:
         return begin + (
@@ -319,22 +203,27 @@ def _compilers(case: Case, files: Iterable[int]) -> str:
     return listed(toolchain(case.facts(file)).shown for file in files)
 
 
-def _advice(first: str, second: str, safe: list[tuple[str, ...]]) -> list[Advice]:
+def _advice(case: Case, taking: Taking, safe: list[tuple[str, ...]]) -> list[Advice]:
+    first, second = case.owner(min(taking.providers)), case.owner(taking.user)
     advice = []
     if safe:
         text = f"Import {' before '.join(safe[0])}: what is loaded before {first} keeps its own symbols."
         advice.append(Advice("user", text, checked=True))
-    text = "Do not open libraries with RTLD_GLOBAL: they find each other by DT_NEEDED, and extension modules need none."
-    advice.append(Advice(f"maintainer of {first}", text))
-    text = "Hide what is not meant to be exported (-fvisibility=hidden, -Wl,--exclude-libs,ALL) or link with -Bsymbolic."
-    advice.append(Advice(f"maintainer of {second}", text))
+    advice.append(Advice(f"maintainer of {first}", _NOT_GLOBAL))
+    if second is not None:
+        text = "Hide what is not meant to be exported (-fvisibility=hidden, -Wl,--exclude-libs,ALL) or use -Bsymbolic."
+        advice.append(Advice(f"maintainer of {second}", text))
     return advice
+
+
+_NOT_GLOBAL = "Do not open libraries with RTLD_GLOBAL: they find each other by DT_NEEDED; extension modules need none."
 
 
 def _hazard(case: Case, run: Run, files: list[int]) -> Finding:
     """The finding for global objects that serve nobody else in this set."""
     first = who(case, run, files[0])
-    exported = sum(int(np.count_nonzero(case.facts(f).symbols.hashed & (case.facts(f).symbols.shndx != 0))) for f in files)
+    symbols = [case.facts(file).symbols for file in files]
+    exported = sum(int(np.count_nonzero(one.hashed & (one.shndx != 0))) for one in symbols)
     return RULE.finding(
         packages=named(case, run, files),
         severity=Severity.NOTE,
@@ -346,9 +235,8 @@ def _hazard(case: Case, run: Run, files: list[int]) -> Finding:
             f"{first} opens {listed(library_name(case, file) for file in files)} with RTLD_GLOBAL. Every library that "
             "is loaded later looks there first. Nothing in this set changes by it; another package's can."
         ),
-        advice=_advice(first, "others", [])[:1],
+        advice=[Advice(f"maintainer of {case.owner(files[0])}", _NOT_GLOBAL)],
         key=[],
         objects=[case.path(file) for file in files],
         evidence={"definitions": exported, "objects": len(files)},
     )
-

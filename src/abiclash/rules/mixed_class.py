@@ -88,7 +88,7 @@ def taken_functions(case: Case, capture: Crossing) -> list[Taken]:
     found = (
         Taken(key, names[key], int(their), int(size), belongs)
         for key, their, size in zip(keys.tolist(), theirs, own, strict=True)
-        if key in names and (belongs := _member_of(names[key])) is not None
+        if key in names and (belongs := member_of(names[key])) is not None
     )
     return sorted(found, key=lambda one: one.name)
 
@@ -106,11 +106,11 @@ def mixed(
     if not by_scope:
         return
     for victim in victims:
-        keys = _strong_uses(process.maps[victim], library)
+        keys = strong_uses(process.maps[victim], library)
         direct = set(keys.tolist())
         used: dict[str, dict[int, str]] = {}
         for key, name in known_names(case, keys).items():
-            found = _member_of(name)
+            found = member_of(name)
             if found is not None and found.scope in by_scope:
                 used.setdefault(found.scope, {})[key] = name
         for scope in sorted(used):
@@ -119,13 +119,13 @@ def mixed(
                 yield Mixed(through[0].family, through, victim, used[scope])
 
 
-def _member_of(name: str) -> Family | None:
+def member_of(name: str) -> Family | None:
     """Return the family of an ordinary function; of constructors and the like every user may have a copy."""
     found = None if in_runtime_group(name) else family(name)
     return found if found is not None and found.member is Member.FUNCTION else None
 
 
-def _strong_uses(user: LinkMap, library: LinkMap) -> NDArray[np.uint64]:
+def strong_uses(user: LinkMap, library: LinkMap) -> NDArray[np.uint64]:
     """Return the keys of the strong functions that an object takes from a library."""
     if user.targets is None or user.target_rows is None:
         return np.zeros(0, dtype=np.uint64)

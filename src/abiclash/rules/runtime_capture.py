@@ -44,7 +44,6 @@ the later package uses some of its members and can reach the replaced ones only 
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -52,7 +51,7 @@ import numpy as np
 
 from abiclash.rules.crossings import Means, by_package, changes, crossings, is_function, is_strong, known_names
 from abiclash.rules.culprits import library_name, named, orders, who
-from abiclash.rules.families import readable
+from abiclash.rules.families import examples
 from abiclash.rules.mixed_class import Mixed, mixed, taken_functions
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
@@ -106,7 +105,7 @@ def check(case: Case) -> Iterable[Finding]:
     for run in case.runs:
         for library, package, crossing in _captures(case, run):
             capture = found.setdefault((library, package), Capture(library, package))
-            _record(case, capture, run, crossing)
+            _record(capture, run, crossing)
     for run in case.runs:
         for crossing in changes(case, run):
             _record_mixes(case, run, crossing, found)
@@ -130,7 +129,7 @@ def captured(crossing: Crossing) -> Crossing:
     return crossing.take(crossing.own & (crossing.means == Means.LIST))
 
 
-def _record(case: Case, capture: Capture, run: Run, crossing: Crossing) -> None:
+def _record(capture: Capture, run: Run, crossing: Crossing) -> None:
     capture.runs.append(run)
     new = ~np.isin(crossing.keys, np.array(sorted(capture.keys), dtype=np.uint64))
     if new.any():
@@ -175,13 +174,13 @@ def _clash(case: Case, capture: Capture) -> Finding:
         explanation=(
             f"{source} (in {first}) contains its own copy of a part of {lib} and exports it. When {first} is imported "
             f"first, the dynamic linker loads {lib} on its behalf and makes {lib} itself call that copy of "
-            f"{listed([readable(one.name) for one in taken])}.\n\n"
+            f"{listed(examples(one.name for one in taken))}.\n\n"
             f"{second} comes later and uses {mix.family.shown} through {lib}: "
-            f"{listed([readable(name) for name in mix.used.values()])} are the ones inside {lib}, what they call is "
+            f"{listed(examples(mix.used.values()))} are the ones inside {lib}, what they call is "
             f"{first}'s. {_sizes(taken[0].theirs, taken[0].own)} An object that one of them fills is read by the "
             f"other: the process can crash when {second} uses it. Import order: {in_order(run.order)}."
         ),
-        advice=_advice(first, second, source, lib, safe),
+        advice=_advice(capture.package, second, source, lib, safe),
         key=classes,
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
@@ -240,7 +239,7 @@ def _hazard(case: Case, capture: Capture) -> Finding:
     names = sorted(known_names(case, np.array(sorted(capture.keys), dtype=np.uint64)).values())
     strong = sorted(known_names(case, np.array(sorted(capture.strong), dtype=np.uint64)).values())
     strong = [name for name in strong if not in_runtime_group(name)]
-    serious = bool(strong)
+    serious, verb = bool(strong), "exports" if len(providers) == 1 else "export"
     what = f"{counted(len(names), 'symbol')}, {counted(len(strong), 'ordinary function')} among them"
     return RULE.finding(
         packages=named(case, run, providers),
@@ -249,19 +248,19 @@ def _hazard(case: Case, capture: Capture) -> Finding:
         audience=Audience.MAINTAINER if serious else Audience.RESEARCHER,
         summary=f"{lib} uses {first}'s copies of its own definitions where {first} is imported first ({what}).",
         explanation=(
-            f"{listed(case.basename(file) for file in providers)} (in {first}) exports definitions that {lib} has too. "
+            f"{listed(case.basename(file) for file in providers)} (in {first}) {verb} definitions that {lib} has too. "
             f"Where {first} is the first to load {lib}, the dynamic linker binds {lib}'s own references to {first}'s "
-            f"copies, for the whole process: {listed(readable(name) for name in (strong or names))}.\n\n"
+            f"copies, for the whole process: {listed(examples(strong or names))}.\n\n"
             + (
                 "Nothing in this set is hurt by it: nobody else uses only a part of a class that was replaced by "
                 "different code. Another package or release can be."
                 if serious
-                else "They are instantiations of templates, which are made to be replaced by an equal copy."
+                else "They are weak definitions, such as instantiations of templates: one copy is as good as another."
             )
         ),
         advice=[
             Advice(
-                f"maintainer of {first}",
+                f"maintainer of {capture.package}",
                 f"Do not export {lib}'s symbols: link with -Wl,--exclude-libs,ALL or a version script.",
             )
         ],

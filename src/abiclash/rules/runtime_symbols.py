@@ -48,8 +48,13 @@ THROW = (
     *(f"__{de}register_frame{rest}" for de in ("", "de") for rest in ("", "_info", "_info_bases")),
     *(f"__register_frame{rest}" for rest in ("_table", "_info_table", "_info_table_bases")),
     *(f"__cxa_{end}" for end in ("allocate_exception", "free_exception", "throw", "rethrow", "begin_catch")),
-    *(f"__cxa_{end}" for end in ("end_catch", "get_exception_ptr", "get_globals", "get_globals_fast", "call_terminate")),
-    *(f"__cxa_{end}" for end in ("allocate_dependent_exception", "free_dependent_exception", "call_unexpected")),
+    *(
+        f"__cxa_{end}"
+        for end in ("end_catch", "get_exception_ptr", "get_globals", "get_globals_fast", "call_terminate")
+    ),
+    *(f"__cxa_{end}" for end in ("allocate_dependent_exception", "free_dependent_exception")),
+    "__cxa_call_unexpected",
+    "__cxa_call_terminate",
     *(f"__cxa_{end}" for end in ("init_primary_exception", "current_exception_type", "begin_cleanup", "end_cleanup")),
     "__gxx_personality_v0",
     "__gcc_personality_v0",

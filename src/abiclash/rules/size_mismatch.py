@@ -61,17 +61,17 @@ from abiclash.rules.crossings import (
     is_writable,
     known_names,
 )
-from abiclash.rules.culprits import library_name, named, orders, reached_by_initialisers, who
+from abiclash.rules.culprits import importers, library_name, named, orders, reached_by_initialisers, who
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
-from abiclash.rules.words import counted, in_order, listed
+from abiclash.rules.words import counted, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from abiclash.rules.case import Case, Run
     from abiclash.rules.crossings import Crossing
-    from abiclash.rules.model import Finding, PackageId
+    from abiclash.rules.model import Finding
 
 RULE = Rule(
     id="size-mismatch",
@@ -168,12 +168,12 @@ def _finding(case: Case, found: list[tuple[Run, Clash]]) -> Finding:
     symbols = sorted(set(names.values()))
     at_import = clash.early and run.stage is Stage.IMPORT
     return RULE.finding(
-        packages=[*named(case, run, providers), *named(case, run, users), *_importers(case, run, users)],
+        packages=[*named(case, run, providers), *named(case, run, users), *importers(case, run, users)],
         severity=Severity.ERROR if fatal else Severity.WARNING,
         confidence=Confidence.CERTAIN if fatal and at_import else Confidence.LIKELY if fatal else Confidence.POSSIBLE,
         summary=_summary(first, second, clashes, bool(fatal)),
         explanation=_explanation(case, run, clash, names[clash.key], at_import),
-        advice=_advice(case, first, second, clash, names[clash.key], safe),
+        advice=_advice(case, second, clash, names[clash.key], safe),
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
         objects=[case.path(file) for file in (*providers, *users)],
@@ -196,13 +196,6 @@ def _finding(case: Case, found: list[tuple[Run, Clash]]) -> Finding:
         },
         silent=bool(fatal) or clash.kind == "other",
     )
-
-
-def _importers(case: Case, run: Run, users: list[int]) -> list[PackageId]:
-    """The packages to name where a library of the host is hit: whoever else came after the first."""
-    if any(case.owner(user) is not None for user in users):
-        return []
-    return [case.packages[name].id for name in run.order if users[0] in case.alone[name, run.stage].process.maps]
 
 
 def _summary(first: str, second: str, clashes: list[Clash], fatal: bool) -> str:
@@ -235,15 +228,13 @@ def _explanation(case: Case, run: Run, clash: Clash, name: str, at_import: bool)
     return begin + "The two are different objects: what one side stores there means something else to the other."
 
 
-def _advice(
-    case: Case, first: str, second: str, clash: Clash, name: str, safe: list[tuple[str, ...]]
-) -> list[Advice]:
+def _advice(case: Case, second: str, clash: Clash, name: str, safe: list[tuple[str, ...]]) -> list[Advice]:
     advice = []
     if safe:
         text = f"Import {' before '.join(safe[0])}: then {second} uses its own `{name}`."
         advice.append(Advice("user", text, checked=True))
-    for package, file in ((first, clash.provider), (second, clash.user)):
+    for file in (clash.provider, clash.user):
         if case.owner(file) is not None:
             text = f"Do not export `{name}` from {library_name(case, file)}: make it static or hidden, or list it as "
-            advice.append(Advice(f"maintainer of {package}", text + "`local:` in a version script."))
+            advice.append(Advice(f"maintainer of {case.owner(file)}", text + "`local:` in a version script."))
     return advice

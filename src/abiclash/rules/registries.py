@@ -1,0 +1,260 @@
+"""Registries of one process that several packages fill: who puts which names into which of them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.linker.lookup import NOT_FOUND
+from abiclash.names import name_key
+from abiclash.rules.carried import links, owned, related, strings
+from abiclash.rules.case import defined_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from abiclash.imports.registrations import Registration
+    from abiclash.linker.link_map import LinkMap
+    from abiclash.rules.case import Case, Run
+
+Pair = tuple[str, str]
+
+_BINDINGS = ("pybind11-internals", "nanobind-internals")
+_SOURCE_NAME = re.compile(r"(\d+)")
+_LIBRARY_TYPE = re.compile(r"N?K?(?:S[a-z0-9]|St|8pybind11|8nanobind|9__gnu_cxx|10__cxxabiv1)")
+
+
+@dataclass(frozen=True, slots=True)
+class TypeClash:
+    """Types that extension modules of two packages bind under one key of a registry."""
+
+    key: str
+    types: tuple[str, ...]
+    files: tuple[int, ...]
+
+
+def type_clashes(case: Case, run: Run) -> dict[Pair, TypeClash]:
+    """Return pairs of packages whose loaded modules bind C++ types of one name in one registry.
+
+    A package that requires the other one is left out: it may well use the other's types, which puts their names into
+    its own module as well.
+    """
+    bound: dict[tuple[str, str], dict[str, list[LinkMap]]] = defaultdict(lambda: defaultdict(list))
+    for owner, link in owned(case, run):
+        if link.facts.strings:
+            for kind in _BINDINGS:
+                for key in strings(link.facts, kind):
+                    bound[kind, key][owner].append(link)
+    found: dict[Pair, TypeClash] = {}
+    for (_, key), packages in sorted(bound.items()):
+        types = {owner: _bound_types(modules) for owner, modules in packages.items() if len(packages) > 1}
+        for one, other in combinations(sorted(types), 2):
+            common = types[one].keys() & types[other].keys()
+            if common and not related(case, one, other):
+                files = {types[owner][name] for owner in (one, other) for name in common}
+                found.setdefault((one, other), TypeClash(key, tuple(sorted(common)), tuple(sorted(files))))
+    return found
+
+
+def _bound_types(modules: list[LinkMap]) -> dict[str, int]:
+    """Return the types that modules seem to bind -> file. Types of the C++ library and the binding itself are not."""
+    return {
+        name: link.file
+        for link in modules
+        for name in strings(link.facts, "bound-type")
+        if not _LIBRARY_TYPE.match(name)
+    }
+
+
+def readable(type_name: str) -> str:
+    """Return a mangled type name as C++ spells it, as far as it consists of plain names: "N1a1BE" -> "a::B"."""
+    parts, at = [], 1 if type_name.startswith("N") else 0
+    while match := _SOURCE_NAME.match(type_name, at):
+        at = match.end() + int(match[1])
+        parts.append(type_name[match.end() : at])
+    return "::".join(parts) if parts and type_name[at:] in ("", "E") else type_name
+
+
+@dataclass(slots=True)
+class DescriptorClash:
+    """Descriptors of two packages that the pool takes only one of.
+
+    files: names that both register with different content. names: full names that both define in other files.
+    places: generated modules, as (package, path, line, file name, content). imported: how sure it is that both are
+    registered by importing: "certain", "likely" or "possible" (they are there, no import is known to reach them).
+    """
+
+    files: set[str]
+    names: set[str]
+    places: set[tuple[str, str, int, str, str]]
+    imported: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    package: str
+    path: str
+    certainty: str
+    registration: Registration
+
+
+def descriptor_clashes(case: Case) -> dict[Pair, DescriptorClash]:
+    """Return pairs of packages whose generated Python modules register descriptors that exclude each other."""
+    by_file: dict[str, list[_Entry]] = defaultdict(list)
+    by_name: dict[str, list[_Entry]] = defaultdict(list)
+    for entry in _entries(case).values():
+        by_file[entry.registration.file].append(entry)
+        for name in entry.registration.names:
+            by_name[name].append(entry)
+    found: dict[Pair, DescriptorClash] = {}
+    for file, entries in by_file.items():
+        for one, other in _excluding(entries):
+            if one.registration.content != other.registration.content:
+                _note(found, one, other).files.add(file)
+    for name, entries in by_name.items():
+        for one, other in _excluding(entries):
+            if one.registration.file != other.registration.file:
+                _note(found, one, other).names.add(name)
+    return found
+
+
+def _entries(case: Case) -> dict[tuple[str, str], _Entry]:
+    """Return what is registered, by generated module and file name; what an import reaches takes precedence."""
+    found: dict[tuple[str, str], _Entry] = {}
+    for placed in case.descriptors:
+        found[placed.path, placed.registration.file] = _Entry(placed.package, placed.path, "possible", placed.registration)
+    for name in case.requested:
+        plan = case.plans.get((name,))
+        for module in plan.executed if plan is not None else ():
+            for registration in module.source.registrations:
+                if module.package is not None:
+                    key = module.path, registration.file
+                    found[key] = _Entry(module.package, module.path, module.certainty, registration)
+    return dict(sorted(found.items()))
+
+
+def _excluding(entries: list[_Entry]) -> Iterator[tuple[_Entry, _Entry]]:
+    for one, other in combinations(entries, 2):
+        if one.package != other.package:
+            yield (one, other) if one.package < other.package else (other, one)
+
+
+def _note(found: dict[Pair, DescriptorClash], one: _Entry, other: _Entry) -> DescriptorClash:
+    ranks = ("certain", "likely", "possible")
+    worst = max(one.certainty, other.certainty, key=ranks.index)
+    clash = found.setdefault((one.package, other.package), DescriptorClash(set(), set(), set(), worst))
+    clash.imported = min(clash.imported, worst, key=ranks.index)
+    for entry in (one, other):
+        r = entry.registration
+        clash.places.add((entry.package, entry.path, r.line, r.file, r.content))
+    return clash
+
+
+@dataclass(frozen=True, slots=True)
+class NativeRegistry:
+    """A registry inside a C++ library. functions: what initialisers call to enter something, mangled.
+
+    message: what the library prints when a name comes twice, before it ends the process.
+    """
+
+    name: str
+    functions: tuple[str, ...]
+    message: str
+
+
+PROTOBUF = NativeRegistry(
+    "protobuf's generated descriptor pool",
+    (
+        "_ZN6google8protobuf8internal20AddDescriptorsRunnerC1EPKNS1_15DescriptorTableE",
+        "_ZN6google8protobuf8internal14AddDescriptorsEPKNS1_15DescriptorTableE",
+        "_ZN6google8protobuf8internal14AddDescriptorsEPNS1_15DescriptorTableE",
+        "_ZN6google8protobuf14DescriptorPool24InternalAddGeneratedFileEPKvi",
+    ),
+    "File already exists in database",
+)
+GFLAGS = NativeRegistry(
+    "gflags' table of flags",
+    tuple(
+        f"_ZN{space}14FlagRegistererC1{rest}"
+        for space in ("6google", "6gflags")
+        for rest in (
+            "EPKcS2_S2_S2_PvS3_",
+            *(f"I{kind}EEPKcS3_S3_PT_S5_" for kind in "bijlmd"),
+            "ISsEEPKcS3_S3_PT_S5_",
+            "INSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEEEPKcS9_S9_PT_SB_",
+        )
+    ),
+    "was defined more than once",
+)
+LLVM = NativeRegistry(
+    "LLVM's table of command line options",
+    ("_ZN4llvm2cl6Option11addArgumentEv",),
+    "registered more than once!",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NativeClash:
+    """Entries that two packages' libraries (files) make in the registry of `provider`, a file. names: what is twice."""
+
+    registry: NativeRegistry
+    provider: int
+    files: tuple[int, int]
+    names: tuple[str, ...]
+
+
+def native_clashes(case: Case, run: Run) -> dict[tuple[str, str, str], NativeClash]:
+    """Return, by (package, package, registry), what two packages enter into one C++ registry under one name.
+
+    Each copy of the library has its own registry, so this asks what the registering function is bound to.
+    """
+    found: dict[tuple[str, str, str], NativeClash] = {}
+    for registry in (PROTOBUF, GFLAGS, LLVM):
+        keys = np.sort(np.array([name_key(name) for name in registry.functions], dtype=np.uint64))
+        users: dict[int, list[LinkMap]] = defaultdict(list)
+        for link in links(run):
+            for provider in _bound_to(link, keys):
+                users[provider].append(link)
+        for provider, clients in sorted(users.items()):
+            for one, other in combinations(clients, 2):
+                owners = case.owner(one.file), case.owner(other.file)
+                if owners[0] is None or owners[1] is None or owners[0] == owners[1]:
+                    continue
+                names = _twice(case, registry, one, other)
+                if names:
+                    pair = sorted((owners[0], owners[1]))
+                    clash = NativeClash(registry, provider, (one.file, other.file), names)
+                    found.setdefault((pair[0], pair[1], registry.name), clash)
+    return found
+
+
+def _bound_to(link: LinkMap, keys: NDArray[np.uint64]) -> list[int]:
+    """Return the files to which an object's references to one of the functions are bound."""
+    if link.targets is None:
+        return []
+    at = np.searchsorted(link.facts.symbols.key, keys)
+    if not (link.facts.symbols.key[np.minimum(at, len(link.facts.symbols.key) - 1)] == keys).any():
+        return []
+    rows = np.flatnonzero(np.isin(link.facts.symbols.key[link.facts.references.symbol], keys))
+    targets = link.targets[rows]
+    return [int(file) for file in np.unique(targets[targets != NOT_FOUND])]
+
+
+def _twice(case: Case, registry: NativeRegistry, one: LinkMap, other: LinkMap) -> tuple[str, ...]:
+    """Return the names that both objects enter."""
+    if registry is PROTOBUF:
+        return tuple(sorted({*strings(one.facts, "proto-file")} & {*strings(other.facts, "proto-file")}))
+    if registry is LLVM:
+        # Options have no symbols; two whole copies of LLVM have the same ones.
+        copies = all("llvm" in link.facts.runtimes for link in (one, other))
+        return ("every option of LLVM",) if copies else ()
+    keys = [link.facts.symbols.key[defined_writable(link.facts)] for link in (one, other)]
+    names = case.names(np.intersect1d(*keys).tolist()).values()
+    return tuple(sorted(name for name in names if "FLAGS_" in name and "FLAGS_no" not in name))

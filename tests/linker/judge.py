@@ -1,0 +1,205 @@
+"""The judge of the linker's tests: a program that dlopens what it is told, under ld.so's own eyes.
+
+`Judge.ask` runs it and lets the model do the same; `Trial.agree` demands that every binding, every message of
+dlerror() and every addition to the global scope are equal, and the relocation order where all loads worked.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from abiclash.lab.bindlog import CHANNELS, Log, read_log
+from abiclash.linker.bindings import events
+from abiclash.linker.link_map import Mode
+from abiclash.linker.process import Process
+from abiclash.linker.world import World
+from abiclash.sources.live_files import LiveFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from abiclash.facts.model import ObjectFacts
+    from abiclash.sources.host_profile import HostProfile
+
+DRIVER = """
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+int main(int count, char **words)
+{
+    for (int i = 1; i + 1 < count; i += 2) {
+        void *opened = dlopen(words[i + 1], (int)strtol(words[i], 0, 10));
+        const char *message = opened ? 0 : dlerror();
+        puts(opened ? "opened" : message ? message : "nothing");
+    }
+    return 0;
+}
+"""
+"""Arguments: dlopen flags and name, in turn. Prints a line for each."""
+
+NOW, LAZY, LOCAL = Mode.NOW, Mode.LAZY, Mode(0)
+GLOBAL, DEEPBIND, NOLOAD = Mode.NOW | Mode.GLOBAL, Mode.NOW | Mode.DEEPBIND, Mode.NOW | Mode.NOLOAD
+
+Row = tuple[str, str, str | None, str]
+"""One binding: file that refers, symbol, version, file that defines."""
+Step = tuple[str | Path, Mode]
+
+
+class Fixtures:
+    """`FileSource` of the files that a test made; each run reads them anew."""
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._files = LiveFiles()
+        self._folders = tuple(os.path.realpath(folder) + "/" for folder in folders)
+
+    def realpath(self, path: str) -> str | None:
+        real = self._files.realpath(path)
+        return real if real is not None and real.startswith(self._folders) else None
+
+    def object(self, realpath: str) -> ObjectFacts | None:
+        return self._files.object(realpath)
+
+    def head(self, realpath: str) -> bytes:
+        with Path(realpath).open("rb") as file:
+            return file.read(64)
+
+    def names(self, keys: Iterable[int]) -> dict[int, bytes]:
+        return self._files.names(keys)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One sequence of loads as ld.so and the model saw it. said: what the driver printed, a line for each load."""
+
+    log: Log
+    said: tuple[str, ...]
+    process: Process
+    predicted: tuple[Mapping[str, Any], ...]
+    folder: str
+    lazy: bool
+
+    @property
+    def observed_bindings(self) -> set[Row]:
+        return {(b.source, b.symbol, b.version, b.target) for b in self.log.bindings}
+
+    @property
+    def predicted_bindings(self) -> set[Row]:
+        return {(e["from"], e["symbol"], e["version"], e["to"]) for e in self.predicted if "from" in e}
+
+    @property
+    def predicted_said(self) -> tuple[str, ...]:
+        """What the driver should print."""
+        messages = iter([event["message"] for event in self.predicted if "error" in event])
+        return tuple(
+            next(messages) if event.failure is not None else "opened" if event.file is not None else "nothing"
+            for event in self.process.events[1:]
+        )
+
+    def bound(self, source: str, symbol: str) -> str | None:
+        """Return the name of the file that ld.so bound a fixture's reference to, None for no binding."""
+        found = {
+            Path(row[3]).name for row in self.observed_bindings if Path(row[0]).name == source and row[1] == symbol
+        }
+        assert len(found) <= 1, found
+        return next(iter(found), None)
+
+    def agree(self) -> Trial:
+        """Demand that the model did what ld.so did."""
+        assert self.predicted_said == self.said
+        observed, predicted = self.observed_bindings, self.predicted_bindings
+        if self.lazy:  # PLT slots that were never called are not bound
+            assert not self._in_folder(observed) - predicted
+        else:
+            assert self._in_folder(predicted) == self._in_folder(observed)
+        assert self._predicted_globals() == [e.path for e in self.log.events if e.kind == "global"]
+        if all(event.failure is None for event in self.process.events):
+            assert self._predicted_order() == [e.path for e in self._own("relocate")]
+            assert self._predicted_order() == [e.path for e in self._own("init")]
+        return self
+
+    def _in_folder(self, rows: set[Row]) -> set[Row]:
+        """Leave out what the driver's own libraries bind to each other."""
+        return {row for row in rows if row[0].startswith(self.folder) or row[3].startswith(self.folder)}
+
+    def _own(self, kind: str) -> list[Any]:
+        return [e for e in self.log.events if e.kind == kind and e.path.startswith(self.folder)]
+
+    def _predicted_globals(self) -> list[str]:
+        return [event["global"] for event in self.predicted if "global" in event]
+
+    def _predicted_order(self) -> list[str]:
+        paths = [self.process.world.paths[file] for event in self.process.events for file in event.relocated]
+        return [path for path in paths if path.startswith(self.folder)]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Runs sequences of loads. driver: the program. folder: where a test keeps its files."""
+
+    host: HostProfile
+    driver: Path
+    folder: Path
+
+    def ask(
+        self,
+        *steps: str | Path | Step,
+        environ: Mapping[str, str] | None = None,
+        bind_now: bool = True,
+        program: Path | None = None,
+    ) -> Trial:
+        """Let both do `steps`: names, opened with RTLD_NOW, or (name, flags)."""
+        program = program or self.driver
+        sequence = [(str(step[0]), step[1]) if isinstance(step, tuple) else (str(step), NOW) for step in steps]
+        log, said = self._observe(program, sequence, dict(environ or {}), bind_now=bind_now)
+        process, predicted = self._predict(program, sequence, dict(environ or {}), bind_now=bind_now)
+        lazy = not bind_now and any(mode & Mode.LAZY for _, mode in sequence)
+        return Trial(log, said, process, predicted, os.path.realpath(self.folder), lazy)
+
+    def _observe(
+        self, program: Path, steps: Sequence[tuple[str, Mode]], environ: dict[str, str], *, bind_now: bool
+    ) -> tuple[Log, tuple[str, ...]]:
+        output = self.folder / "ld.so-log"
+        variables = {"LC_ALL": "C", "LD_DEBUG": CHANNELS, "LD_DEBUG_OUTPUT": str(output)} | environ
+        if bind_now:
+            variables["LD_BIND_NOW"] = "1"
+        words = [word for name, mode in steps for word in (str(int(mode)), name)]
+        with subprocess.Popen(
+            [str(program), *words], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as child:
+            said, complaint = child.communicate(timeout=60)
+        path = Path(f"{output}.{child.pid}")
+        with path.open("rb") as lines:
+            log = read_log(lines, child.pid, str(program))
+        path.unlink()
+        if child.returncode and said.count("\n") < len(steps) and not complaint:
+            complaint = f"ended with status {child.returncode}"
+        return log, (*said.splitlines(), *complaint.splitlines())
+
+    def _predict(
+        self, program: Path, steps: Sequence[tuple[str, Mode]], environ: Mapping[str, str], *, bind_now: bool
+    ) -> tuple[Process, tuple[Mapping[str, Any], ...]]:
+        fixtures = Fixtures([self.folder, program.parent])
+        path = environ.get("LD_LIBRARY_PATH")
+        host = replace(
+            self.host,
+            library_path=tuple(path.replace(";", ":").split(":")) if path else (),
+            dynamic_weak="LD_DYNAMIC_WEAK" in environ,
+        )
+        preload = environ.get("LD_PRELOAD", "").replace(":", " ").split()
+        process = Process.start(World([fixtures, host]), host, str(program), preload)
+        for name, mode in steps:
+            process.dlopen(name, (mode & ~Mode.LAZY) | Mode.NOW if bind_now else mode)
+
+        def names(keys: NDArray[np.uint64]) -> list[str]:
+            wanted = keys.tolist()
+            known = {**host.names(wanted), **fixtures.names(wanted)}
+            return [known[key].decode() for key in wanted]
+
+        return process, tuple(events(process, names))

@@ -1,0 +1,211 @@
+"""Small link worlds at random: objects, their symbols, versions, names, places and needs, and the order of loads."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import strategies as st
+
+from abiclash.linker.link_map import Mode
+from tests.linker.assembly import Assembler, Definition, Object, Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.linker.assembly import Machine, Sort, Use
+    from tests.linker.judge import Judge, Trial
+
+FOLDERS = ("d0", "d1", "d2")
+LIBRARIES = ("lib0.so", "lib1.so", "lib2.so", "lib3.so", "lib4.so")
+VERSIONS = ("V1", "V2", "V3")
+BASE = "libbase.so"
+_NAMES: dict[Sort, tuple[str, ...]] = {
+    "function": ("f0", "f1", "f2"),
+    "data": ("d0", "d1"),
+    "tls": ("t0", "t1"),
+    "unique": ("u0", "u1"),
+    "ifunc": ("f0", "i0"),
+}
+_USES: dict[Sort, tuple[Use, ...]] = {
+    "function": ("call", "word", "got"),
+    "data": ("got", "word"),
+    "tls": ("gd", "ie", "desc"),
+    "unique": ("got", "word"),
+    "ifunc": ("call", "got"),
+}
+
+
+@dataclass(frozen=True)
+class LinkWorld:
+    """What is built and loaded. links: (new path, old path, symbolic). steps: names as given to dlopen (paths below
+    the world's folder where they have a slash), with flags. library_path: folders.
+    """
+
+    objects: tuple[Object, ...]
+    links: tuple[tuple[str, str, bool], ...]
+    steps: tuple[tuple[str, Mode], ...]
+    library_path: tuple[str, ...]
+    dynamic_weak: bool
+    bind_now: bool
+
+
+@st.composite
+def definitions(draw: st.DrawFn, versions: Sequence[str], *, ifunc: bool) -> tuple[Definition, ...]:
+    """Symbols of one object: each (name, version) once, and at most one default or base version of a name."""
+    sorts: list[Sort] = ["function", "function", "data", "tls", "unique", *(["ifunc"] if ifunc else [])]  # type: ignore[list-item]
+    chosen: dict[tuple[str, str | None], Definition] = {}
+    for _ in range(draw(st.integers(0, 6))):
+        sort = draw(st.sampled_from(sorts))
+        name = draw(st.sampled_from(_NAMES[sort]))
+        version = draw(st.sampled_from([None, *versions])) if versions else None
+        default = version is not None and draw(st.booleans())
+        taken = [d for (other, _), d in chosen.items() if other == name]
+        if (name, version) in chosen or (
+            (version is None or default) and any(d.version is None or d.default for d in taken)
+        ):
+            continue
+        if taken and sort != taken[0].sort:
+            continue
+        unique = sort == "unique"
+        chosen[name, version] = Definition(
+            name,
+            sort,
+            "global" if unique else draw(st.sampled_from(["global", "weak"])),
+            "default" if unique else draw(st.sampled_from(["default"] * 5 + ["protected", "hidden"])),
+            version,
+            default,
+            draw(st.sampled_from([8, 8, 24, 200])) if sort == "tls" else 8,
+        )
+    return tuple(chosen.values())
+
+
+@st.composite
+def references(draw: st.DrawFn, *, versioned: bool, ifunc: bool) -> tuple[Reference, ...]:
+    """Uses of symbols; one way of using each TLS variable, for the linker merges them."""
+    sorts: list[Sort] = ["function", "function", "data", "tls", "unique", *(["ifunc"] if ifunc else [])]  # type: ignore[list-item]
+    chosen: dict[tuple[str, str | None, str], Reference] = {}
+    for _ in range(draw(st.integers(0, 7))):
+        sort = draw(st.sampled_from(sorts))
+        name, use = draw(st.sampled_from(_NAMES[sort])), draw(st.sampled_from(_USES[sort]))
+        version = draw(st.sampled_from([None, *VERSIONS])) if versioned else None
+        key = name, version, "tls" if sort == "tls" else use
+        chosen.setdefault(key, Reference(name, use, version, draw(st.booleans())))
+    return tuple(chosen.values())
+
+
+@st.composite
+def objects(draw: st.DrawFn, folder: str, name: str, *, safe: bool, ifunc: bool) -> Object:
+    """One library. safe: it needs the base library last, which defines everything."""
+    versions = tuple(draw(st.sampled_from([(), (), VERSIONS[:2], VERSIONS])))
+    needed = draw(st.lists(st.sampled_from(LIBRARIES), max_size=3, unique=True))
+    soname = draw(st.sampled_from([name, name, name, name, None, *LIBRARIES[:2]]))
+    paths = st.sampled_from([None, None, "$ORIGIN", "$ORIGIN/../d1", "${ORIGIN}/../d2:$ORIGIN/../d0"])
+    rpath, runpath = draw(paths), draw(paths)
+    options = draw(
+        st.lists(
+            st.sampled_from(["-Bsymbolic", "-znow", "--hash-style=sysv", "--hash-style=gnu", "-znodefaultlib"]),
+            max_size=2,
+            unique=True,
+        )
+    )
+    needed += [BASE] if safe else []
+    thing = Object(
+        f"{folder}/{name}",
+        soname,
+        tuple(needed),
+        draw(definitions(versions, ifunc=ifunc)),
+        draw(references(versioned=bool(needed), ifunc=ifunc)),
+        versions,
+        None if runpath else rpath,
+        runpath,
+        tuple(options),
+    )
+    filtee = draw(st.sampled_from([None] * 12 + ["--auxiliary", "--filter"]))
+    if filtee:
+        thing = replace(thing, options=(*thing.options, filtee, draw(st.sampled_from(LIBRARIES))))
+    # A name that an object protects or hides is bound by ld itself; a call then needs no look-up.
+    return thing
+
+
+def base() -> Object:
+    """A library that defines every name, without versions."""
+    sorts: dict[str, Sort] = {name: "function" for name in (*_NAMES["function"], "i0")}
+    sorts |= dict.fromkeys([*_NAMES["data"], *_NAMES["unique"]], "data")
+    sorts |= dict.fromkeys(_NAMES["tls"], "tls")
+    return Object(f"base/{BASE}", BASE, (), tuple(Definition(name, sort) for name, sort in sorts.items()))
+
+
+_FLAGS = st.sampled_from(
+    [
+        Mode.NOW,
+        Mode.NOW,
+        Mode.NOW | Mode.GLOBAL,
+        Mode.NOW | Mode.GLOBAL,
+        Mode.LAZY,
+        Mode.LAZY | Mode.GLOBAL,
+        Mode.NOW | Mode.DEEPBIND,
+        Mode.NOW | Mode.GLOBAL | Mode.DEEPBIND,
+        Mode.NOW | Mode.NOLOAD,
+        Mode.NOW | Mode.NOLOAD | Mode.GLOBAL,
+        Mode.NOW | Mode.NODELETE,
+    ]
+)
+
+
+@st.composite
+def link_worlds(draw: st.DrawFn, *, ifunc: bool = True) -> LinkWorld:
+    """A whole world. Three of four can resolve every symbol; in the others loads fail."""
+    safe = draw(st.sampled_from([True, True, True, False]))
+    places = draw(
+        st.lists(st.tuples(st.sampled_from(FOLDERS), st.sampled_from(LIBRARIES)), min_size=2, max_size=6, unique=True)
+    )
+    things = [draw(objects(folder, name, safe=safe, ifunc=ifunc)) for folder, name in places]
+    files = [thing.file for thing in things]
+    links = draw(
+        st.lists(
+            st.tuples(st.sampled_from(["d0/link.so", "d1/lib4.so", "d2/lib0.so"]), st.sampled_from(files), st.booleans()),
+            max_size=2,
+            unique_by=lambda link: link[0],
+        )
+    )
+    links = [link for link in links if link[0] not in files]
+    names = [*files, *files, *LIBRARIES, *(link[0] for link in links)]
+    steps = draw(st.lists(st.tuples(st.sampled_from(names), _FLAGS), min_size=1, max_size=5))
+    path = draw(st.sampled_from([FOLDERS, FOLDERS, FOLDERS[::-1], ("d1",), ("nowhere", "d2"), ()]))
+    return LinkWorld(
+        (*things, base()),
+        tuple(links),
+        tuple(steps),
+        (*path, "base"),
+        draw(st.sampled_from([False] * 5 + [True])),
+        draw(st.sampled_from([True, True, False])),
+    )
+
+
+def build(world: LinkWorld, folder: Path, machine: Machine) -> None:
+    """Assemble and link everything, and make the links."""
+    assembler = Assembler(folder, machine)
+    for thing in world.objects:
+        assembler.build(thing)
+    for new, old, symbolic in world.links:
+        (folder / new).parent.mkdir(exist_ok=True)
+        if symbolic:
+            (folder / new).symlink_to(os.path.relpath(folder / old, (folder / new).parent))
+        else:
+            (folder / new).hardlink_to(folder / old)
+
+
+def play(world: LinkWorld, judge: Judge, machine: Machine) -> Trial:
+    """Build a world in a folder of its own, and let ld.so and the model load it."""
+    with tempfile.TemporaryDirectory(dir=judge.folder) as name:
+        folder = Path(name)
+        build(world, folder, machine)
+        environ = {"LD_LIBRARY_PATH": ":".join(str(folder / part) for part in world.library_path)}
+        if world.dynamic_weak:
+            environ["LD_DYNAMIC_WEAK"] = "1"
+        steps = [(str(folder / step) if "/" in step else step, mode) for step, mode in world.steps]
+        return replace(judge, folder=folder).ask(*steps, environ=environ, bind_now=world.bind_now)
