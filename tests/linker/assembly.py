@@ -36,12 +36,13 @@ class Definition:
 
 @dataclass(frozen=True)
 class Reference:
-    """A use of a symbol, which the object itself may define."""
+    """A use of a symbol, which the object itself may define. library: the one that verneed names, by default any."""
 
     name: str
     use: Use = "word"
     version: str | None = None
     weak: bool = False
+    library: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,13 @@ class Assembler:
 
     def stub(self, name: str, user: Object) -> Path:
         """Return a library of soname `name` that defines what `user` asks for with a version, and nothing else."""
-        wanted = sorted({(r.name, r.version, r.use) for r in user.references if r.version is not None})
+        wanted = sorted(
+            {
+                (r.name, r.version, r.use)
+                for r in user.references
+                if r.version is not None and r.library in (None, name)
+            }
+        )
         versions = sorted({version for _, version, _ in wanted})
         key = f"{name}-{abs(hash(tuple(wanted))):x}"
         if key not in self._stubs:

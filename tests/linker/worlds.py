@@ -84,24 +84,31 @@ def definitions(draw: st.DrawFn, versions: Sequence[str], *, ifunc: bool) -> tup
 
 
 @st.composite
-def references(draw: st.DrawFn, *, versioned: bool, ifunc: bool) -> tuple[Reference, ...]:
-    """Uses of symbols; one way of using each TLS variable, for the linker merges them."""
+def references(draw: st.DrawFn, libraries: Sequence[str], *, ifunc: bool) -> tuple[Reference, ...]:
+    """Uses of symbols; one way of using each TLS variable, for the linker merges them.
+
+    libraries: those that a version can be asked of.
+    """
     sorts: list[Sort] = ["function", "function", "data", "tls", "unique", *(["ifunc"] if ifunc else [])]  # type: ignore[list-item]
     chosen: dict[tuple[str, str | None, str], Reference] = {}
     for _ in range(draw(st.integers(0, 7))):
         sort = draw(st.sampled_from(sorts))
         name, use = draw(st.sampled_from(_NAMES[sort])), draw(st.sampled_from(_USES[sort]))
-        version = draw(st.sampled_from([None, *VERSIONS])) if versioned else None
+        version = draw(st.sampled_from([None, *VERSIONS])) if libraries else None
+        library = None if version is None else draw(st.sampled_from([*libraries, *[libraries[-1]] * 4]))
+        if any(r.name == name and r.version == version and r.library != library for r in chosen.values()):
+            continue
         key = name, version, "tls" if sort == "tls" else use
-        chosen.setdefault(key, Reference(name, use, version, draw(st.booleans())))
+        chosen.setdefault(key, Reference(name, use, version, draw(st.booleans()), library))
     return tuple(chosen.values())
 
 
 @st.composite
-def objects(draw: st.DrawFn, folder: str, name: str, *, safe: bool, ifunc: bool) -> Object:
-    """One library. safe: it needs the base library last, which defines everything."""
-    versions = tuple(draw(st.sampled_from([(), (), VERSIONS[:2], VERSIONS])))
-    needed = draw(st.lists(st.sampled_from(LIBRARIES), max_size=3, unique=True))
+def objects(draw: st.DrawFn, folder: str, name: str, present: Sequence[str], *, safe: bool, ifunc: bool) -> Object:
+    """One library. present: names to be found. safe: it needs the base library last, which defines everything."""
+    versions = tuple(draw(st.sampled_from([(), (), VERSIONS[:2], VERSIONS, VERSIONS])))
+    known = draw(st.sampled_from([present] * 9 + [LIBRARIES]))
+    needed = draw(st.lists(st.sampled_from(known), max_size=3, unique=True))
     soname = draw(st.sampled_from([name, name, name, name, None, *LIBRARIES[:2]]))
     paths = st.sampled_from([None, None, "$ORIGIN", "$ORIGIN/../d1", "${ORIGIN}/../d2:$ORIGIN/../d0"])
     rpath, runpath = draw(paths), draw(paths)
@@ -118,7 +125,7 @@ def objects(draw: st.DrawFn, folder: str, name: str, *, safe: bool, ifunc: bool)
         soname,
         tuple(needed),
         draw(definitions(versions, ifunc=ifunc)),
-        draw(references(versioned=bool(needed), ifunc=ifunc)),
+        draw(references(needed, ifunc=ifunc)),
         versions,
         None if runpath else rpath,
         runpath,
@@ -127,16 +134,20 @@ def objects(draw: st.DrawFn, folder: str, name: str, *, safe: bool, ifunc: bool)
     filtee = draw(st.sampled_from([None] * 12 + ["--auxiliary", "--filter"]))
     if filtee:
         thing = replace(thing, options=(*thing.options, filtee, draw(st.sampled_from(LIBRARIES))))
-    # A name that an object protects or hides is bound by ld itself; a call then needs no look-up.
     return thing
 
 
-def base() -> Object:
-    """A library that defines every name, without versions."""
+def base(versions: Sequence[str | None]) -> Object:
+    """A library that defines every name in every version; None for none."""
     sorts: dict[str, Sort] = {name: "function" for name in (*_NAMES["function"], "i0")}
     sorts |= dict.fromkeys([*_NAMES["data"], *_NAMES["unique"]], "data")
     sorts |= dict.fromkeys(_NAMES["tls"], "tls")
-    return Object(f"base/{BASE}", BASE, (), tuple(Definition(name, sort) for name, sort in sorts.items()))
+    symbols = [
+        Definition(name, sort, version=version, default=version in (None, "V1"))
+        for name, sort in sorts.items()
+        for version in versions
+    ]
+    return Object(f"base/{BASE}", BASE, (), tuple(symbols), versions=tuple(v for v in versions if v is not None))
 
 
 _FLAGS = st.sampled_from(
@@ -163,7 +174,8 @@ def link_worlds(draw: st.DrawFn, *, ifunc: bool = True) -> LinkWorld:
     places = draw(
         st.lists(st.tuples(st.sampled_from(FOLDERS), st.sampled_from(LIBRARIES)), min_size=2, max_size=6, unique=True)
     )
-    things = [draw(objects(folder, name, safe=safe, ifunc=ifunc)) for folder, name in places]
+    present = sorted({name for _, name in places})
+    things = [draw(objects(folder, name, present, safe=safe, ifunc=ifunc)) for folder, name in places]
     files = [thing.file for thing in things]
     links = draw(
         st.lists(
@@ -173,11 +185,11 @@ def link_worlds(draw: st.DrawFn, *, ifunc: bool = True) -> LinkWorld:
         )
     )
     links = [link for link in links if link[0] not in files]
-    names = [*files, *files, *LIBRARIES, *(link[0] for link in links)]
+    names = [*files, *files, *present, *(link[0] for link in links)]
     steps = draw(st.lists(st.tuples(st.sampled_from(names), _FLAGS), min_size=1, max_size=5))
-    path = draw(st.sampled_from([FOLDERS, FOLDERS, FOLDERS[::-1], ("d1",), ("nowhere", "d2"), ()]))
+    path = draw(st.sampled_from([FOLDERS] * 5 + [FOLDERS[::-1]] * 3 + [("d1",), ("nowhere", "d2"), ()]))
     return LinkWorld(
-        (*things, base()),
+        (*things, base(draw(st.sampled_from([VERSIONS] * 5 + [(None,)])))),
         tuple(links),
         tuple(steps),
         (*path, "base"),

@@ -173,22 +173,23 @@ class _Walk:
         jumps = np.flatnonzero(opcodes & 0xFE == _CALL)
         conditional = np.flatnonzero(opcodes & 0xF0 == _CONDITIONAL)
         conditional = conditional[raw[at[conditional] - 2] == _TWO_BYTES]
-        called = np.concatenate([targets[jumps], targets[conditional]])
-        return np.concatenate([called, own, self._stubs(called)])
+        return np.concatenate([own, self._resolve(np.concatenate([targets[jumps], targets[conditional]]))])
 
-    def _stubs(self, called: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Mark the slots of those call targets that are PLT stubs; return the object's own functions among them.
+    def _resolve(self, called: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return what is called in the end: of a PLT stub, whose slot is marked, the object's own function if any.
 
         A stub is jmp *slot(%rip), alone or behind endbr64 and with a bnd prefix (x86_64 psABI, .plt and .plt.sec).
         """
         at = called - np.int32(self.code.base)
-        at = at[(at >= 0) & (at < len(self.words) - 16)]
+        inside = (at >= 0) & (at < len(self.words) - 16)
+        called, at = called[inside], at[inside]
         at = at + np.where(self.words[at] == _ENDBR64, np.int32(4), np.int32(0))
         at = at + (self.code.raw[at] == _BND)
-        at = at[self.words[at] & 0xFFFF == _JUMP_SLOT] + np.int32(2)
+        stub = self.words[at] & 0xFFFF == _JUMP_SLOT
+        at = at[stub] + np.int32(2)
         _, slot = self.slots.find(self.words[at] + (at + np.int32(self.code.base + 4)))
         self.reached[slot] = True
-        return self.slots.own[slot]
+        return np.concatenate([called[~stub], self.slots.own[slot]])
 
 
 def _positions(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -21,13 +21,15 @@ def to_parquet(columns: Mapping[str, Any]) -> bytes:
     """Return a Parquet file of columns of one length, numpy arrays or Arrow arrays.
 
     zstd at its fastest level and no dictionaries: the writer must not cost more than a few percent of inflating, and
-    reading must decode into plain arrays. Booleans are written as uint8, which reads back as a view.
+    reading must decode into plain arrays. Keys are hashes, which do not compress. Booleans are written as uint8, which
+    reads back as a view.
     """
     sink = io.BytesIO()
     write_parquet(
         Table.from_pydict({name: _arrow(column) for name, column in columns.items()}),
         sink,
         compression="zstd(1)",
+        column_compression={"key": "uncompressed"} if "key" in columns else None,
         dictionary_enabled=False,
         max_statistics_size=64,
         max_row_group_size=1 << 20,

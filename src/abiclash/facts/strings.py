@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abiclash.facts.text import DOTTED, LOWER, UPPER, WORD, blocks
+from abiclash.facts.text import DOTTED, LONGEST, LOWER, UPPER, WORD, blocks
 from abiclash.names import name_key
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def read_strings(
         found += _registries(texts, texts.select(lower & (texts.length >= SHORTEST_KEY)))
         matches = (_NUMPY_HEADERS.match(text) for text in texts.select(texts.numbered & (texts.length > 99)))
         found += [("numpy-abi", match[1]) for match in matches if match]
-        found += [("refusal", text) for text in _refusals(texts)]
+        found += [("refusal", text) for text in _refusals(regions)]
         words = _join(texts.select(lower & (texts.length <= LONGEST_WORD)))
         found += [("words", words)] if words else []
         found += [("glued", text) for text in _inflated(regions)]
@@ -139,12 +139,18 @@ def last_component(type_name: str) -> str:
     return last if closed else ""
 
 
-def _refusals(texts: Texts) -> list[str]:
-    found, at = set(), texts.raw.find(_REFUSAL)
-    while at >= 0 and len(found) < MAX_REFUSALS:
-        start, end = texts.raw.rfind(b"\0", 0, at) + 1, texts.raw.find(b"\0", at)
-        found.add(texts.raw[start:end].decode("ascii"))
-        at = texts.raw.find(_REFUSAL, end)
+def _refusals(regions: list[NDArray[np.uint8]]) -> list[str]:
+    """Return the whole strings that hold `_REFUSAL`."""
+    found: set[str] = set()
+    for region in regions:
+        for block, own, _ in blocks(region):
+            raw = block.tobytes()
+            at = raw.find(_REFUSAL)
+            while 0 <= at < own and len(found) < MAX_REFUSALS:
+                start, end = raw.rfind(b"\0", 0, at) + 1, raw.find(b"\0", at)
+                text = raw[start:end] if 0 <= end <= start + LONGEST else b""
+                found |= {text.decode("ascii")} if text and _PLAIN.fullmatch(text) else set()
+                at = raw.find(_REFUSAL, at + 1)
     return sorted(found)
 
 
@@ -161,7 +167,7 @@ def _descriptor_files(regions: list[NDArray[np.uint8]]) -> set[str]:
     """
     found: set[str] = set()
     for region in regions:
-        for block, own in blocks(region):
+        for block, own, _ in blocks(region):
             raw = block.tobytes()
             at = raw.find(b".proto")
             while 0 <= at < own and len(found) < MAX_OTHERS:

@@ -41,7 +41,7 @@ _DIGITS[_DIGIT] = True
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Whole printable strings, NUL before and behind.
+    """Whole printable strings: NUL, or the start of a section, before and NUL behind.
 
     raw: the strings with a NUL behind each. start, length: of each in `raw`, int64. classes: uint8, the classes that
     all characters of a string have in common. numbered: bool, has a digit on both sides of a dot.
@@ -87,15 +87,19 @@ def _may_hold_text(image: Image, section: Section) -> bool:
     return not ranges.has(section.offset, 4) or ranges.read(section.offset, 4).tobytes() != _FAT_BINARY
 
 
-def blocks(region: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int]]:
-    """Yield (block, n): pieces of a region that overlap; what starts in a piece's first n bytes is its own."""
+def blocks(region: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int, bool]]:
+    """Yield (block, n, opens): pieces of a region that overlap; what starts in a piece's first n bytes is its own.
+
+    opens: the piece is the first of its region.
+    """
     for start in range(0, len(region), _BLOCK):
-        yield region[start : start + _BLOCK + LONGEST + 2], min(_BLOCK, len(region) - start)
+        yield region[start : start + _BLOCK + LONGEST + 2], min(_BLOCK, len(region) - start), start == 0
 
 
 def read_texts(regions: list[NDArray[np.uint8]], classes: int) -> Texts:
     """Return the whole printable strings that are numbered or of one of these classes."""
-    parts = [_chosen(*_strings(block, own), classes) for region in regions for block, own in blocks(region)]
+    pieces = (piece for region in regions for piece in blocks(region))
+    parts = [_chosen(*_strings(block, own, opens=opens), classes) for block, own, opens in pieces]
     parts.insert(0, _Part(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0, np.bool_)))
     size = np.concatenate([part.size for part in parts])
     return Texts(
@@ -133,7 +137,7 @@ def _chosen(text: NDArray[np.uint8], size: NDArray[np.int64], classes: int) -> _
     return _Part(text[np.repeat(keep, size)], size[keep], found[keep], numbered[keep])
 
 
-def _strings(block: NDArray[np.uint8], own: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def _strings(block: NDArray[np.uint8], own: int, *, opens: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return (the strings of a block, each with its NUL; their lengths with it).
 
     Tables of numbers hold printable bytes everywhere, so only a NUL next to three of them is looked at.
@@ -145,6 +149,8 @@ def _strings(block: NDArray[np.uint8], own: int) -> tuple[NDArray[np.uint8], NDA
     three = printable[:-2] & printable[1:-1]
     three &= printable[2:]
     start = np.flatnonzero(zero[:-3] & three[1:]) + 1
+    if opens and three[0]:
+        start = np.insert(start, 0, 0)
     end = np.flatnonzero(zero[3:] & three[:-1]) + 3
     nearest = np.searchsorted(start, end) - 1
     first = np.diff(nearest, prepend=-1) > 0  # a string ends at the first NUL behind its start

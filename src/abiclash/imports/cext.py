@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CYTHON = "cython_runtime"
+MYPYC = "__mypyc"
+"""How the module ends that holds the code of a group of modules that mypyc compiled."""
 TABLE = "cython_string_table"
 """Stands in the names of a module before those of its string table (`read_names`)."""
 TEXT = "cython_string_text"
 """Stands before the table's text where it could not be cut into names."""
 
-_NAME = re.compile(rb"(?<=\0)[A-Za-z_]\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,8}(?=\0)")
+_NAME = re.compile(rb"(?<=\0)(?=[A-Za-z_]|\w+__mypyc\0)\w\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,8}(?=\0)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z", re.ASCII)
 _STREAM = re.compile(rb"x[\x01\x5e\x9c\xda]|BZh[1-9]1AY&SY")
 _LZSS = re.compile(rb"(?=[\x0f\x1f\x2f\x3f\x4f\x5f\x6f\x7f\x8f\x9f\xaf\xbf\xcf\xdf\xef\xff][\x20-\x7e\n]{4})")

@@ -12,7 +12,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-from abiclash.imports.cext import CYTHON, TABLE, TEXT
+from abiclash.imports.cext import CYTHON, MYPYC, TABLE, TEXT
 from abiclash.imports.values import LIKELY, POSSIBLE, Module
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from abiclash.imports.world import Found
 
 _IGNORED = frozenset(("sys", "builtins", "__main__", CYTHON, TABLE, TEXT))
-_API = re.compile(r"_?[A-Z][A-Z_]*_API\Z")
+_API = re.compile(r"_?[A-Z][A-Z_]*_API\Z|__pyx_capi__\Z")
 _COMMON = frozenset(
     name for kind in (str, bytes, dict, list, set, int, complex, io.IOBase, io.TextIOWrapper, builtins) for name in dir(kind)
 )
 """Names that any object may have: their use says nothing about a module that has them too."""
-_CYTHON_RUNTIME = frozenset(("asyncio.coroutines", "collections.abc", "gc", "array", "inspect"))
+_CYTHON_RUNTIME = frozenset(("asyncio.coroutines", "collections.abc", "gc", "array", "inspect", "pickle"))
 """Modules that Cython's utility code names in modules that do not import them."""
 _CAPSULE = re.compile(r"\.\w*C_?API\Z")
 """How a capsule is named that PyCapsule_Import gets, with the module that holds it."""
@@ -110,6 +110,8 @@ def _single(machine: Machine, names: Names, name: str) -> tuple[str, int]:
     found = machine.world.find(name, None)
     if found is not None and found.kind != "builtin":
         library = machine.in_library(found.path)
+        if found.kind == "extension" and not library and (name.startswith("_") or name.endswith(MYPYC)):
+            return name, LIKELY  # nobody calls anything else so
         if not names.cython:
             return ("" if library else name), POSSIBLE
         pool = names.table if library and names.table else names.everything

@@ -44,10 +44,11 @@ def executed(machine: Machine, certainties: tuple[Certainty, ...]) -> Iterator[E
 
     certainties: by the machine's number for doubt.
     """
-    for module in machine.executed:
-        if module.source is not None and not machine.in_library(module.found.path):
-            path = module.found.path
-            yield Executed(module.name, path, machine.world.owner(path), certainties[module.doubt], module.source)
+    for module, path in machine.executed:
+        if not machine.in_library(path):
+            source = machine.world.source(path)
+            yield Executed(module.name, path, machine.world.owner(path), certainties[module.doubt], source)
+
 
 
 def ending(module: str, error: Raised) -> Ending:

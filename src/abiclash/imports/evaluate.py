@@ -82,6 +82,10 @@ class Evaluator:
         """Return what a call returns."""
         raise NotImplementedError
 
+    def dlopen(self, args: list[Value], frame: Frame) -> Value:
+        """Note a library that some object's `dlopen` method opens (cffi's FFI)."""
+        raise NotImplementedError
+
     def contains(self, table: Value, item: Value) -> bool | None:
         """Tell whether `item in table` for values that are not Python's own; None where it is not known."""
         raise NotImplementedError
@@ -132,6 +136,8 @@ class Evaluator:
         _, function, arguments, names, values = form
         called = self.eval(function, frame)
         args = self._items(arguments, frame)
+        if isinstance(function, list) and function[0] == "." and function[2] == "dlopen":
+            return self.dlopen(args, frame)
         if not names:
             return self.call(called, args, {}, frame)
         kwargs: dict[str, Value] = {}

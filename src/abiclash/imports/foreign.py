@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from abiclash.imports.flags import RTLD_GLOBAL, RTLD_NOW
 from abiclash.imports.paths import path_text
-from abiclash.imports.values import UNKNOWN, Native, Thing, Value
+from abiclash.imports.values import UNKNOWN, Native, Raised, Thing, Value
 
 if TYPE_CHECKING:
     from abiclash.imports.machine import Machine
     from abiclash.imports.values import Frame
 
-RTLD_NOW = 2
-_GLOBAL = 0x100
 Args = list[Value]
 Kwargs = dict[str, Value]
 
@@ -37,11 +36,9 @@ def open_library(machine: Machine, args: Args, kwargs: Kwargs, frame: Frame, cal
 
 def dlopen(machine: Machine, path: str, flags: int, frame: Frame, call: str) -> Value:
     """Note the load of a library that exists, or whose name the dynamic linker will search for."""
-    from abiclash.imports.values import Raised  # noqa: PLC0415
-
     if "/" in path and machine.world.exists(path) is False:
         raise Raised("OSError", f"{path}: cannot open shared object file: No such file or directory")
-    mode = ", mode=RTLD_GLOBAL" if flags & _GLOBAL else ""
+    mode = ", mode=RTLDRTLD_GLOBAL" if flags & RTLD_GLOBAL else ""
     machine.load(path, flags, frame, f"{call}({path.rpartition('/')[2]!r}{mode})")
     return Thing("library", path)
 
@@ -66,7 +63,7 @@ NATIVES: dict[str, dict[str, Value]] = {
         "PyDLL": _class("PyDLL"),
         "cdll": Thing("cdll", "", {"LoadLibrary": _loader("cdll.LoadLibrary")}),
         "pydll": Thing("cdll", "", {"LoadLibrary": _loader("pydll.LoadLibrary")}),
-        "RTLD_GLOBAL": _GLOBAL,
+        "RTLDRTLD_GLOBAL": RTLD_GLOBAL,
         "RTLD_LOCAL": 0,
         "DEFAULT_MODE": 0,
         "pythonapi": UNKNOWN,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from abiclash.imports.files import normalised
 from abiclash.imports.paths import path_text
-from abiclash.imports.values import MISSING, UNKNOWN, Bound, Frame, Function, Instance, Module, Native, Raised, Thing, Value
+from abiclash.imports.values import MISSING, UNKNOWN, Frame, Module, Native, Raised, Thing, Value
 from abiclash.imports.world import Found
 
 if TYPE_CHECKING:
@@ -204,6 +204,7 @@ def execute_text(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) ->
         module = frame.module
         globals_table = names[0] if names and isinstance(names[0], dict) else module.vars
         inner = Module(module.name, module.found, module.doubt, globals_table, source)
+        machine.executed.append((module, text.text))
         machine.block(source.body, Frame(inner, table, text.text))
     return None
 
@@ -232,11 +233,6 @@ def reload(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Valu
     return machine.force(args[0]) if args else UNKNOWN
 
 
-def lazily_reaches(value: Value) -> bool:
-    """Tell whether a value is callable code of the program."""
-    return isinstance(value, Function | Bound | Instance)
-
-
 _UTIL: dict[str, Value] = {
     "find_spec": Native("find_spec", find_spec),
     "spec_from_file_location": Native("spec_from_file_location", spec_from_file),
@@ -244,7 +240,7 @@ _UTIL: dict[str, Value] = {
     "module_from_spec": Native("module_from_spec", module_from_spec),
     "LazyLoader": Native("LazyLoader", lazy_loader),
 }
-_MACHINERY: dict[str, Value] = {
+MACHINERY: dict[str, Value] = {
     "ExtensionFileLoader": Native("ExtensionFileLoader", file_loader),
     "SourceFileLoader": Native("SourceFileLoader", file_loader),
 }
@@ -252,7 +248,6 @@ NATIVES: dict[str, dict[str, Value]] = {
     "importlib": {"import_module": Native("import_module", import_module), "reload": Native("reload", reload)},
     "importlib.util": _UTIL,
     "importlib._bootstrap": {name: _UTIL[name] for name in ("module_from_spec", "spec_from_loader")},
-    "importlib.machinery": _MACHINERY,
     "importlib.metadata": {"version": Native("version", distribution_version)},
     "importlib.resources": {"files": Native("files", resource_files)},
     "imp": {

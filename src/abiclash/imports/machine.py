@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from abiclash.errors import NotAnalysed
 from abiclash.imports.cimports import c_imports
 from abiclash.imports.execute import Executor
+from abiclash.imports.flags import RTLD_GLOBAL, RTLD_NOW
+from abiclash.imports.foreign import open_library
 from abiclash.imports.natives import BUILTINS, native_modules
 from abiclash.imports.values import (
     LIKELY,
@@ -29,7 +31,6 @@ from abiclash.imports.world import Found
 if TYPE_CHECKING:
     from abiclash.imports.world import ImportWorld
 
-RTLD_NOW = 2
 
 
 @dataclass(repr=False, slots=True)
@@ -59,7 +60,7 @@ class Machine(Executor):
         self.current: Module | None = None
         self.entries: list[Entry] = []
         self.not_analysed: dict[str, NotAnalysed] = {}
-        self.executed: list[Module] = []
+        self.executed: list[tuple[Module, str]] = []  # with the file: a module can execute others in its name
         self.natives = native_modules(world.python, world)
         self.path = list(world.path)
         self.natives["sys"]["path"] = self.path
@@ -106,6 +107,12 @@ class Machine(Executor):
         if value is MISSING and module.found.kind in ("extension", "builtin", "stdlib"):
             return UNKNOWN
         return value
+
+    def lacks(self, module: Module, name: str) -> bool:
+        """Tell whether a module surely has no attribute of that name."""
+        if not module.done or module.open or module.cls is not None or "__getattr__" in module.vars:
+            return False
+        return module.found.kind in ("package", "module") and self.module_attribute(module, name) is MISSING
 
     # The import system
 
@@ -217,7 +224,7 @@ class Machine(Executor):
             self.not_analysed[path] = NotAnalysed(path, source.error)
             module.open = True
             return
-        self.executed.append(module)
+        self.executed.append((module, path))
         try:
             self.block(source.body, Frame(module, module.vars, path))
         except RecursionError:
@@ -278,6 +285,9 @@ class Machine(Executor):
 
     # Loads and doubt
 
+    def dlopen(self, args: list[Value], frame: Frame) -> Value:
+        return open_library(self, args, {}, frame, "dlopen")
+
     def _edge(self, module: Module) -> None:
         if self.current is not None:
             self.current.edges.append((module, self.local))
@@ -314,7 +324,7 @@ class Machine(Executor):
         """Note a dlopen. A second one of the same path counts only where it is surer or brings other flags."""
         doubt = max(self.base, self.local)
         index = self._loaded.get(path)
-        if index is not None and not (flags & 0x100 and not self.entries[index].flags & 0x100):
+        if index is not None and not (flags & RTLD_GLOBAL and not self.entries[index].flags & RTLD_GLOBAL):
             entry = self.entries[index]
             if doubt < entry.doubt:
                 if entry.doubt == POSSIBLE:

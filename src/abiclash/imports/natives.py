@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from abiclash.imports import foreign, importing
+from abiclash.imports.flags import RTLD
 from abiclash.imports.paths import OS_PATH, glob_function, listdir, matches, path_text
 from abiclash.imports.values import (
     MISSING,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from abiclash.imports.values import Frame
     from abiclash.imports.world import ImportWorld, Python
 
+_FLAGS = ("debug", "optimize", "interactive", "isolated", "verbose", "dev_mode", "ignore_environment", "gil", "no_site")
 Args = list[Value]
 Kwargs = dict[str, Value]
 
@@ -71,6 +73,7 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "platlibdir": "lib",
         "argv": [""],
         "gettrace": _constant(None),
+        "flags": Thing("namespace", "", dict.fromkeys(_FLAGS, 0)),
         "meta_path": UNKNOWN,
         "dont_write_bytecode": False,
         "getfilesystemencoding": _constant("utf-8"),
@@ -80,9 +83,7 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "name": "posix", "sep": "/", "pathsep": ":", "curdir": ".", "pardir": "..", "extsep": ".", "altsep": None,
         "linesep": "\n", "devnull": "/dev/null", "environ": environ, "getenv": environ.vars["get"],
         "listdir": Native("listdir", listdir), "fspath": Native("fspath", _fspath),
-        "RTLD_LAZY": 1, "RTLD_NOW": 2, "RTLD_GLOBAL": 0x100, "RTLD_LOCAL": 0, "RTLD_NODELETE": 0x1000,
-        "RTLD_NOLOAD": 4, "RTLD_DEEPBIND": 8,
-        "uname": UNKNOWN,
+        "uname": UNKNOWN, **RTLD,
     }  # fmt: skip
     platform: dict[str, Value] = {
         "system": _constant("Linux"), "machine": _constant(python.machine), "python_version": _constant(dotted),
@@ -123,6 +124,13 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "collections": {"namedtuple": _constant(UNKNOWN)},
         "logging": {"getLogger": _constant(UNKNOWN), "basicConfig": _constant(None)},
         **importing.NATIVES,
+        "importlib.machinery": {
+            **importing.MACHINERY,
+            "EXTENSION_SUFFIXES": list(python.suffixes),
+            "SOURCE_SUFFIXES": [".py"],
+            "BYTECODE_SUFFIXES": [".pyc"],
+            "all_suffixes": _constant([".py", ".pyc", *python.suffixes]),
+        },
         **foreign.NATIVES,
     }
 
@@ -179,8 +187,12 @@ def _import(machine: Machine, args: Args, kwargs: Kwargs, frame: Frame) -> Value
 def _getattr(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
     if len(args) < 2:
         return UNKNOWN
-    name = machine.force(args[1])
-    return machine.attribute(args[0], name, frame) if isinstance(name, str) else UNKNOWN
+    base, name = machine.force(args[0]), machine.force(args[1])
+    if not isinstance(name, str):
+        return UNKNOWN
+    if len(args) > 2 and isinstance(base, Module) and machine.lacks(base, name):
+        return args[2]
+    return machine.attribute(base, name, frame)
 
 
 def _setattr(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
@@ -205,8 +217,7 @@ def _hasattr(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Val
         real: Mapping[str, object] | None = {"sys": vars(sys), "os": vars(os)}.get(base.name)
         if real is not None:
             return name in real  # Linux's own, of the Python that runs abiclash: the names differ little by version
-        closed = base.done and not base.open and base.found.kind in ("package", "module") and base.cls is None
-        if value is MISSING and closed and "__getattr__" not in base.vars:
+        if machine.lacks(base, name):
             return False
         return True if name in base.vars else UNKNOWN
     if isinstance(base, Instance | Class):
@@ -277,6 +288,11 @@ def _str(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
     value = machine.force(args[0]) if args else ""
     text = path_text(value)
     return text if text is not None else str(value) if isinstance(value, int) else UNKNOWN
+
+
+def _bool(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
+    truth = machine.truth(args[0]) if args else False
+    return UNKNOWN if truth is None else truth
 
 
 def _range(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
@@ -374,6 +390,7 @@ BUILTINS: dict[str, Value] = {
     "min": _plain(min),
     "max": _plain(max),
     "abs": _plain(abs),
+    "bool": Native("bool", _bool),
     "str": Native("str", _str),
     "range": Native("range", _range),
     "tuple": Native("tuple", _iterated(tuple).call),

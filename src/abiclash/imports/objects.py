@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abiclash.imports.evaluate import Evaluator
+from abiclash.imports.flags import RTLD
 from abiclash.imports.paths import path_attribute
 from abiclash.imports.versions import make_version, version_attribute
 from abiclash.imports.values import (
@@ -79,6 +80,8 @@ class Objects(Evaluator):
 
     def attribute(self, base: Value, name: str, frame: Frame) -> Value:
         base = self.force(base)
+        if name in RTLD and not isinstance(base, Module):
+            return RTLD[name]
         if base is UNKNOWN:
             return UNKNOWN
         if isinstance(base, Module):

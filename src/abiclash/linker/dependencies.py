@@ -33,13 +33,13 @@ def search_list(root: LinkMap, preloads: Iterable[LinkMap], load: MapByName) -> 
         direct: list[int] = []
         for name in link.facts.needed:
             _append(load(name, link), listed, direct)
+        for name in link.facts.filter:  # linkers write DT_FILTER before DT_AUXILIARY
+            _insert_before(link, load(name, link), listed, direct)
         for name in link.facts.auxiliary:
             try:
                 _insert_before(link, load(name, link), listed, direct)
             except LoadFailure:
                 continue
-        for name in link.facts.filter:
-            _insert_before(link, load(name, link), listed, direct)
         link.direct = tuple(direct)
         if link.search_list is None and link.dependencies is None and link is not root:
             link.dependencies = (link.file, *direct)

@@ -20,6 +20,7 @@ from abiclash.linker.tables import (
     Q_HIDDEN,
     Q_PLT,
     UNDEFINED,
+    WEAK,
     Queries,
 )
 
@@ -66,9 +67,11 @@ class Rules:
 
     default_is_fallback: since glibc 2.42 a definition without a version satisfies a versioned reference only if the
     object has no exact match (bug 29190); before, whichever came first in the hash chain did.
+    strong_only: a weak definition is passed over: the first of two walks under LD_DYNAMIC_WEAK.
     """
 
     default_is_fallback: bool = False
+    strong_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +200,8 @@ def _first_matches(
         matches = np.union1d(matches, _sole_fallbacks(index, query, entry, exact, fallback))
     # Within one object the first match counts; a local one then hides the others there, but not the next objects.
     matches = matches[_first_of_run(query[matches], index.position[entry[matches]])]
-    matches = matches[(index.flags[entry[matches]] & BINDS_LOCALLY) == 0]
+    passed = BINDS_LOCALLY | WEAK if rules.strong_only else BINDS_LOCALLY
+    matches = matches[(index.flags[entry[matches]] & passed) == 0]
     return matches[_first_of_run(query[matches])]
 
 

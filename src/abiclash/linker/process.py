@@ -17,7 +17,7 @@ from abiclash.linker.sort_maps import sort_maps
 from abiclash.linker.tls import StaticTls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -33,6 +33,10 @@ class HostSettings(SearchSettings, Protocol):
     def machine(self) -> str: ...
     @property
     def static_tls_surplus(self) -> int: ...
+    @property
+    def tunables(self) -> Mapping[str, int]: ...
+    @property
+    def dynamic_weak(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,10 @@ class Process:
         self.events: list[LoadEvent] = []
         self.closed: list[LinkMap] = []  # unloaded since
         self.unique = UniqueTable()
-        self.tls = StaticTls(host.static_tls_surplus, host.machine)
-        self._relocator = Relocator(world, host.libc_version)
+        optional = host.tunables.get("rtld.optional_static_tls") if host.libc_version >= (2, 32) else None
+        self.tls = StaticTls(host.static_tls_surplus, host.machine, host.libc_version, optional)
+        self._relocator = Relocator(world, host.libc_version, dynamic_weak=host.dynamic_weak)
+        self.ended = False
 
     # -- start-up ---------------------------------------------------------------------------------------------
 
@@ -91,7 +97,8 @@ class Process:
         process.global_scope = list(main.search_list or ())
         for link in process.maps.values():
             link.is_global = link.file in process.global_scope
-            link.scope = [GLOBAL_SCOPE]
+            symbolic = link is not main and link.facts.flags & load_checks.DF_SYMBOLIC
+            link.scope = [Scope(link.file, alone=True), GLOBAL_SCOPE] if symbolic else [GLOBAL_SCOPE]
         process._check_versions(process.maps.values())
         order = [process.maps[dependency] for dependency in reversed(main.dependencies or ())]
         process.tls.lay_out_initial(process.maps.values())
@@ -116,22 +123,28 @@ class Process:
     def dlopen(self, name: str, mode: Mode = Mode.NOW, caller: int | None = None) -> LoadEvent:
         """Open an object as dl_open_worker_begin does; what a failed load brought is gone again.
 
-        caller: file id of the object that calls dlopen: its run path serves a name without a slash.
+        caller: file id of the object that calls dlopen: its run path serves a name without a slash. An
+        inconsistency ends the process: from then on nothing is loaded, and nothing is recorded.
         """
-        known, unique, tls = set(self.maps), self.unique.copy(), self.tls.copy()
+        if self.ended:
+            return LoadEvent(name, mode, None)
+        known, unique = set(self.maps), self.unique.copy()
         try:
             event = self._open(name, mode, caller)
         except LoadFailure as failure:
             new = [link for file, link in self.maps.items() if file not in known]
             for link in new:
                 del self.maps[link.file]
-            self.unique, self.tls = unique, tls
+            self._relocator.undo(self, new, unique)
+            self.ended = failure.kind == "inconsistency"
             begun = tuple(link for link in new if link.targets is not None)
             event = LoadEvent(name, mode, None, failure=failure, discarded=begun)
         self.events.append(event)
         return event
 
     def _open(self, name: str, mode: Mode, caller: int | None) -> LoadEvent:
+        if not mode & (Mode.LAZY | Mode.NOW):
+            raise LoadFailure("bad-mode", name, "invalid mode for dlopen(): Invalid argument")
         known = set(self.maps)
         requester = self.maps.get(caller) if caller is not None else None
         if requester is None and self.executable is not None:
@@ -257,8 +270,6 @@ class Process:
         """l_scope of a new object (_dl_new_object, and DT_SYMBOLIC in _dl_map_object_from_fd)."""
         *_, top = self._chain(link)
         own = Scope(top.file)
-        if top.type is not MapType.LOADED:
-            return [GLOBAL_SCOPE]
         if Mode.DEEPBIND in mode:
             return [own, GLOBAL_SCOPE]
         scope = [GLOBAL_SCOPE, own]
@@ -281,7 +292,8 @@ class Process:
         root.search_list = tuple(files)
         root.dependencies = None  # it has none of its own while it is sorted with the others
         dfs = self.host.libc_version >= (2, 35)
-        order = sort_maps(files, lambda file: self.maps[file].dependencies, self.executable, dfs=dfs)
+        first = [root.file, *(file for file in files if file != root.file)]  # filtees come before it in the list
+        order = sort_maps(first, lambda file: self.maps[file].dependencies, self.executable, dfs=dfs)
         root.dependencies = tuple(order)
         return listed
 

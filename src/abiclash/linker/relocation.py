@@ -5,7 +5,7 @@ After glibc 2.36 elf/dl-reloc.c _dl_relocate_object and elf/dl-lookup.c _dl_look
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -14,16 +14,30 @@ import numpy as np
 from abiclash.facts.model import Reloc
 from abiclash.linker.link_map import LoadFailure
 from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, ScopeIndex, search, search_files
-from abiclash.linker.tables import Q_COPY, Q_PROTECTED, Q_WEAK, UNIQUE, Queries
+from abiclash.linker.tables import (
+    NO_VERSIONS,
+    Q_COPY,
+    Q_PLT,
+    Q_PROTECTED,
+    Q_WEAK,
+    STB_GNU_UNIQUE,
+    UNDEFINED,
+    UNIQUE,
+    Queries,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from numpy.typing import NDArray
 
     from abiclash.linker.link_map import LinkMap, Scope
     from abiclash.linker.process import Process
     from abiclash.linker.world import World
+
+DF_BIND_NOW, DF_1_NOW = 0x8, 0x1
+_ASSERT_LINES = {17: 167, 18: 166, 19: 166, 20: 127, 27: 110, 28: 111, 32: 105, 35: 106, 36: 107, 39: 106}
+"""Where glibc 2.x elf/dl-lookup.c asserts that a needed version is there; 2.41 dropped the assertion."""
 
 
 @dataclass(slots=True)
@@ -55,13 +69,23 @@ class UniqueTable:
         at = np.searchsorted(self.key, key)
         return self.file[at], self.row[at]
 
+    def without(self, files: Container[int]) -> UniqueTable:
+        """Return the table after objects are gone (_dl_close_worker)."""
+        keep = np.array([file not in files for file in self.file.tolist()], dtype=np.bool_)
+        return UniqueTable(self.key[keep], self.file[keep], self.row[keep])
+
 
 class Relocator:
-    """Binds the references of new objects. One for each world and C library, shared by forks of a process."""
+    """Binds the references of new objects. One for each world and C library, shared by forks of a process.
 
-    def __init__(self, world: World, libc_version: tuple[int, int]) -> None:
+    dynamic_weak: LD_DYNAMIC_WEAK is set: a weak definition serves only where there is no strong one.
+    """
+
+    def __init__(self, world: World, libc_version: tuple[int, int], *, dynamic_weak: bool = False) -> None:
         self._world = world
+        self._libc_version = libc_version
         self._rules = Rules(default_is_fallback=libc_version >= (2, 42))
+        self._dynamic_weak = dynamic_weak
         self._global_files: tuple[int, ...] = ()
         self._global_index = ScopeIndex.empty()
 
@@ -71,18 +95,44 @@ class Relocator:
         lazy: undefined PLT references do not fail the load (RTLD_LAZY without LD_BIND_NOW).
         Raises LoadFailure at the first reference that ld.so would give up at.
         """
+        bare: dict[int, list[tuple[int, int]]] = {}
         for scope, links in groupby(order, key=lambda link: link.scope):
-            self._bind(process, list(links), scope)
+            self._bind(process, list(links), scope, bare)
         for place, link in enumerate(order):
             try:
-                self._finish(process, link, lazy=lazy)
+                self._finish(process, link, bare[link.file], lazy=lazy)
             except LoadFailure:
                 for later in order[place + 1 :]:
                     later.targets = later.target_rows = None
                 raise
 
-    def _bind(self, process: Process, links: list[LinkMap], scope: list[Scope]) -> None:
-        """Look up the references of objects with one scope, all at once."""
+    def undo(self, process: Process, gone: Sequence[LinkMap], unique: UniqueTable) -> None:
+        """Leave in the process what a failed load has changed for good (_dl_close_worker, forced).
+
+        unique: the table as it was before. What the load had bound by then to unique definitions of objects that
+        stay is kept, though the objects that asked are gone.
+        """
+        process.unique = unique
+        files = {link.file for link in gone}
+        for link in gone:
+            if link.targets is None or link.target_rows is None:
+                continue
+            queries = self._world.table(link.file).queries
+            for reference in np.flatnonzero(link.targets != NOT_FOUND).tolist():
+                file, row = int(link.targets[reference]), int(link.target_rows[reference])
+                if file not in files and process.maps[file].facts.symbols.info[row] >> 4 == STB_GNU_UNIQUE:
+                    entry = np.array([queries.key[reference]]), np.array([file]), np.array([row])
+                    process.unique.bind(entry[0], entry[1].astype(np.int32), entry[2].astype(np.int32))
+        process.tls.release(gone)
+
+    def _bind(
+        self, process: Process, links: list[LinkMap], scope: list[Scope], bare: dict[int, list[tuple[int, int]]]
+    ) -> None:
+        """Look up the references of objects with one scope, all at once.
+
+        bare: gets, for each object, its references with a version that met a definition in an object without any,
+        and that object.
+        """
         queries = [self._world.table(link.file).queries for link in links]
         merged = Queries(
             np.concatenate([q.key for q in queries]),
@@ -91,17 +141,30 @@ class Relocator:
         )
         by_key = np.argsort(merged.key, kind="stable")
         matches = Matches.none(len(by_key))
-        matches.enter(by_key, self._search_scope(process, merged.take(by_key), scope))
+        matches.enter(by_key, self._look_up(process, merged.take(by_key), scope))
+        unversioned = ((matches.flags & NO_VERSIONS) != 0) & (merged.version != 0)
+        found = matches.file.copy()
         self._keep_unique(process, merged, matches)
-        self._keep_protected(links, queries, matches)
+        self._keep_protected(process, links, merged, matches, scope)
         start = 0
         for link, part in zip(links, queries, strict=True):
             stop = start + len(part.key)
             link.global_seen = len(process.global_scope)
             link.targets, link.target_rows = matches.file[start:stop], matches.row[start:stop]
+            doubtful = np.flatnonzero(unversioned[start:stop])
+            bare[link.file] = list(zip(doubtful.tolist(), found[start:stop][doubtful].tolist(), strict=True))
             start = stop
 
-    def _search_scope(self, process: Process, queries: Queries, scope: list[Scope]) -> Matches:
+    def _look_up(self, process: Process, queries: Queries, scope: list[Scope]) -> Matches:
+        """Find each query's definition; under LD_DYNAMIC_WEAK the first strong one, or else the first weak one."""
+        if not self._dynamic_weak:
+            return self._search_scope(process, queries, scope, self._rules)
+        matches = self._search_scope(process, queries, scope, replace(self._rules, strong_only=True))
+        left = np.flatnonzero(matches.file == NOT_FOUND)
+        matches.enter(left, self._search_scope(process, queries.take(left), scope, self._rules))
+        return matches
+
+    def _search_scope(self, process: Process, queries: Queries, scope: list[Scope], rules: Rules) -> Matches:
         """Walk l_scope: the first part with a match wins. What one part has shown to lack is not searched again."""
         matches = Matches.none(len(queries.key))
         left, pending = np.arange(len(queries.key)), queries
@@ -110,11 +173,11 @@ class Relocator:
         for part in scope:
             if part.owner is None:
                 listed = tuple(process.global_scope)
-                found = search(self._global(listed), pending, self._rules, executable)
+                found = search(self._global(listed), pending, rules, executable)
             else:
                 listed = (part.owner,) if part.alone else process.maps[part.owner].search_list or ()
                 fresh = [file for file in listed if file not in searched]
-                found = search_files(self._world, fresh, pending, self._rules, executable)
+                found = search_files(self._world, fresh, pending, rules, executable)
             searched.update(listed)
             hit = found.file != NOT_FOUND
             matches.enter(left[hit], found.take(hit))
@@ -140,50 +203,89 @@ class Relocator:
             key, file, row = queries.key[unique], matches.file[unique], matches.row[unique]
             matches.file[unique], matches.row[unique] = process.unique.bind(key, file, row)
 
-    @staticmethod
-    def _keep_protected(links: list[LinkMap], parts: list[Queries], matches: Matches) -> None:
+    def _keep_protected(
+        self, process: Process, links: list[LinkMap], queries: Queries, matches: Matches, scope: list[Scope]
+    ) -> None:
         """A reference to an object's own protected definition stays there, whatever was found first.
 
-        Class 0 and COPY look-ups are repeated with the PLT class; both end at the object itself whenever
-        anything at all is found elsewhere.
+        But for one case: an executable's PLT entry that stands for a function's address serves data references when
+        a look-up of class PLT, which passes over it, ends at the object itself (the second look-up for class 0).
         """
-        start = 0
-        for link, part in zip(links, parts, strict=True):
-            file = matches.file[start : start + len(part.key)]
-            away = ((part.flags & Q_PROTECTED) != 0) & (file != NOT_FOUND) & (file != link.file)
-            moved = np.flatnonzero(away)
-            matches.file[start + moved] = link.file
-            matches.row[start + moved] = link.facts.references.symbol[moved].astype(np.int32)
-            start += len(part.key)
+        own = np.repeat([link.file for link in links], [len(link.facts.references.kind) for link in links])
+        row = np.concatenate([link.facts.references.symbol for link in links]).astype(np.int32)
+        protected = (queries.flags & Q_PROTECTED) != 0
+        away = np.flatnonzero(protected & (matches.file != NOT_FOUND) & (matches.file != own))
+        entry = (queries.flags[away] & Q_PLT == 0) & (matches.flags[away] & UNDEFINED != 0)
+        if entry.any():
+            stubs = away[entry][np.argsort(queries.key[away[entry]], kind="stable")]
+            calls = Queries(queries.key[stubs], queries.version[stubs], queries.flags[stubs] | np.uint8(Q_PLT))
+            again = self._look_up(process, calls, scope).file
+            away = np.setdiff1d(away, stubs[(again == NOT_FOUND) | (again == own[stubs])])
+        matches.file[away], matches.row[away] = own[away], row[away]
 
-    def _finish(self, process: Process, link: LinkMap, *, lazy: bool) -> None:
-        """Stop at the first undefined strong reference or exhausted static TLS, in relocation order."""
+    def _finish(self, process: Process, link: LinkMap, bare: list[tuple[int, int]], *, lazy: bool) -> None:
+        """Stop where ld.so stops, in relocation order: undefined strong reference, static TLS, failed assertion."""
         if link.targets is None:
             return
         queries = self._world.table(link.file).queries
         undefined = (link.targets == NOT_FOUND) & ((queries.flags & Q_WEAK) == 0)
         kinds = link.facts.references.kind
+        lazy = lazy and not link.facts.flags & DF_BIND_NOW and not link.facts.flags_1 & DF_1_NOW
         if lazy:
             undefined &= kinds != Reloc.PLT
-        stop = np.flatnonzero(undefined)
-        initial_exec = np.flatnonzero(kinds == Reloc.TLS_IE)
-        if len(stop):
-            initial_exec = initial_exec[initial_exec < stop[0]]
-        self._allocate_tls(process, link, initial_exec)
-        if len(stop):
-            link.targets[stop[0] :] = NOT_FOUND  # ld.so came no further
-            raise self._undefined(link, int(stop[0]), queries)
+            bare = [(reference, file) for reference, file in bare if kinds[reference] != Reloc.PLT]
+        stop = int(np.argmax(undefined)) if undefined.any() else len(undefined)
+        broken = self._broken_promise(process, link, bare)
+        self._allocate_tls(process, link, min(stop, len(undefined) if broken is None else broken))
+        if broken is not None and broken < stop:
+            link.targets[broken:] = NOT_FOUND
+            raise self._inconsistency()
+        if stop < len(undefined):
+            link.targets[stop:] = NOT_FOUND  # ld.so came no further
+            raise self._undefined(link, stop, queries)
+
+    def _broken_promise(self, process: Process, link: LinkMap, bare: list[tuple[int, int]]) -> int | None:
+        """Return the first reference that finds its definition, without versions, in the very library that verneed
+        names for it: check_match asserts that there is none.
+        """
+        if self._libc_version >= (2, 41):
+            return None
+        named = {version.index & 0x7FFF: version.file for version in link.facts.versions}
+        symbols, references = link.facts.symbols, link.facts.references
+        for reference, file in bare:
+            library = named.get(int(symbols.versym[references.symbol[reference]]) & 0x7FFF)
+            target = process.maps[file]
+            if library is not None and (library == target.name or library in target.names):
+                return reference
+        return None
+
+    def _inconsistency(self) -> LoadFailure:
+        minor = max(known for known in _ASSERT_LINES if known <= max(self._libc_version[1], min(_ASSERT_LINES)))
+        return LoadFailure(
+            "inconsistency",
+            "Inconsistency detected by ld.so",
+            f"dl-lookup.c: {_ASSERT_LINES[minor]}: check_match: Assertion `version->filename == NULL || "
+            "! _dl_name_match_p (version->filename, map)' failed!",
+        )
 
     @staticmethod
-    def _allocate_tls(process: Process, link: LinkMap, references: NDArray[np.intp]) -> None:
-        """TPOFF relocations place the *defining* object in the static block (CHECK_STATIC_TLS)."""
-        if link.targets is not None and len(references):
-            for file in dict.fromkeys(link.targets[references].tolist()):
-                if file in process.maps:
-                    process.tls.allocate(process.maps[file])
+    def _allocate_tls(process: Process, link: LinkMap, stop: int) -> None:
+        """Place the *defining* objects in the static block: TPOFF must, TLSDESC may (before reference `stop`).
+
+        The object's own initial-exec variables come first: they need no symbol, and linkers sort by it.
+        """
         tls = link.facts.tls
         if tls is not None and tls.static:
-            process.tls.allocate(link)
+            process.tls.require(link)
+        if link.targets is None:
+            return
+        kinds = link.facts.references.kind[:stop]
+        for reference in np.flatnonzero((kinds == Reloc.TLS_IE) | (kinds == Reloc.TLS_DESC)).tolist():
+            target = process.maps.get(int(link.targets[reference]))
+            if target is not None and kinds[reference] == Reloc.TLS_IE:
+                process.tls.require(target)
+            elif target is not None:
+                process.tls.offer(target)
 
     def _undefined(self, link: LinkMap, reference: int, queries: Queries) -> LoadFailure:
         version = self._world.versions.names[int(queries.version[reference])]

@@ -29,6 +29,7 @@ UNDEFINED = 4  # SHN_UNDEF with a value: the PLT address of an executable
 BINDS_LOCALLY = 8  # hidden, internal or STB_LOCAL: found, then skipped
 UNIQUE = 16
 NO_VERSIONS = 32  # the object has no version table
+WEAK = 64
 
 # bits of `Queries.flags`
 Q_HIDDEN = 1  # the needed version is marked hidden
@@ -92,7 +93,8 @@ class SymbolTable:
     def of(cls, facts: ObjectFacts, versions: VersionIds) -> SymbolTable:
         """Prepare the arrays of one object."""
         symbols = facts.symbols
-        has_table = facts.has_versym and bool(facts.versions or facts.needs)
+        has_base = facts.base_version is not None
+        has_table = facts.has_versym and bool(facts.versions or facts.needs or has_base)
         version, hidden = _version_columns(facts, versions, has_table=has_table)
         return cls(
             _definitions(symbols, version, has_table=has_table),
@@ -134,6 +136,7 @@ def _definitions(symbols: Symbols, version: NDArray[np.int32], *, has_table: boo
     local |= (bind != STB_GLOBAL) & (bind != STB_WEAK) & (bind != STB_GNU_UNIQUE)
     flags |= np.where(local, np.uint8(BINDS_LOCALLY), np.uint8(0))
     flags |= np.where(bind == STB_GNU_UNIQUE, np.uint8(UNIQUE), np.uint8(0))
+    flags |= np.where(bind == STB_WEAK, np.uint8(WEAK), np.uint8(0))
     row = np.flatnonzero(findable).astype(np.int32)
     return Definitions(symbols.key[row], row, version[row], flags[row])
 

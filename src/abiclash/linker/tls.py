@@ -1,4 +1,4 @@
-"""The static TLS block: glibc 2.36 elf/dl-tls.c _dl_determine_tlsoffset, elf/dl-reloc.c _dl_allocate_static_tls."""
+"""The static TLS block: glibc elf/dl-tls.c _dl_determine_tlsoffset, elf/dl-reloc.c _dl_try_allocate_static_tls."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from typing import TYPE_CHECKING
 from abiclash.linker.link_map import LoadFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from abiclash.linker.link_map import LinkMap
 
 _TCB_AT_TP = frozenset({"x86_64", "i686", "i386", "s390x"})
 """Machines whose thread pointer points at the control block, with the TLS blocks below it (TLS_TCB_AT_TP)."""
-_MINIMUM_ALIGN = 64
-"""TCB_ALIGNMENT: dl_tls_static_align is at least this."""
+_TCB_SIZE = {"aarch64": 16, "armv7l": 8}
+"""TLS_TCB_SIZE of the other machines, which the block begins with (sysdeps/*/nptl/tls.h); 0 where not named."""
+_RSEQ_SIZE = _RSEQ_ALIGN = 32
+"""RSEQ_AREA_SIZE_INITIAL and RSEQ_MIN_ALIGN: the area that newer kernels ask for is no larger so far."""
+
+
+def _minimum_align(machine: str, version: tuple[int, int]) -> int:
+    """TCB_ALIGNMENT (nptl/descr.h): the block is aligned to at least this."""
+    if machine in ("x86_64", "i686", "i386"):
+        return 64
+    return 32 if version >= (2, 35) else 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +40,17 @@ class Taken:
 class StaticTls:
     """How much of the static TLS block is spent. All sizes in bytes.
 
-    surplus: what is kept for objects that come by dlopen. taken: who took how much of it, in order.
+    surplus: what is kept for objects that come by dlopen. optional: how much of it descriptors (TLSDESC) may use,
+    None for all of it (before glibc 2.32). version: of glibc. taken: who took how much of the surplus, in order.
     """
 
     surplus: int
     machine: str
+    version: tuple[int, int]
+    optional: int | None = None
     used: int = 0
     limit: int = 0
-    align: int = _MINIMUM_ALIGN
+    align: int = 0
     taken: list[Taken] = field(default_factory=list)
 
     def copy(self) -> StaticTls:
@@ -52,41 +64,82 @@ class StaticTls:
         return self.limit - self.used
 
     def lay_out_initial(self, links: Iterable[LinkMap]) -> None:
-        """Place the blocks of the objects that are there from the start (_dl_determine_tlsoffset)."""
-        offset = 0
+        """Place the blocks of the objects that are there from the start (_dl_determine_tlsoffset).
+
+        A block that fits goes into the largest gap that alignment has left so far. The block of an object is taken
+        to begin aligned (l_tls_firstbyte_offset 0), as current linkers see to.
+        """
+        below = self.machine in _TCB_AT_TP
+        least = self.align = _minimum_align(self.machine, self.version)
+        offset = 0 if below else _TCB_SIZE.get(self.machine, 0)
+        gap_start = gap_end = 0
         for link in links:
             tls = link.facts.tls
             if tls is None or not tls.size:
                 continue
             align = max(tls.align, 1)
             self.align = max(self.align, align)
-            offset = _round_up(offset + tls.size, align)
-            link.tls_offset = offset
+            inside = _round_up(gap_start + tls.size, align) if below else _round_up(gap_start, align) + tls.size
+            if gap_end - gap_start >= tls.size and inside <= gap_end:
+                gap_start = link.tls_offset = inside
+                continue
+            end = _round_up(offset + tls.size, align) if below else _round_up(offset, align) + tls.size
+            if end - tls.size - offset > gap_end - gap_start:
+                gap_start, gap_end = offset, end - tls.size
+            offset = link.tls_offset = end
+        if self.version >= (2, 41):  # the area of restartable sequences (dl-extra_tls.h)
+            self.align = max(self.align, _RSEQ_ALIGN)
+            offset = _round_up(offset, _RSEQ_ALIGN) + _RSEQ_SIZE
         self.used = offset
-        self.limit = _round_up(offset + self.surplus, self.align)
+        self.limit = _round_up(offset + self.surplus, self.align if below else least)
 
-    def allocate(self, link: LinkMap) -> None:
-        """Give a loaded object its place in the block, or raise as ld.so does (_dl_try_allocate_static_tls)."""
-        tls = link.facts.tls
-        if link.tls_offset is not None or tls is None:
-            return
-        align = max(tls.align, 1)
-        if align > self.align or self.free < tls.size:
+    def require(self, link: LinkMap) -> None:
+        """Give a loaded object its place in the block, or raise as ld.so does (CHECK_STATIC_TLS)."""
+        if not self._allocate(link, optional=False):
             raise LoadFailure(
                 "static-tls", link.name, "cannot allocate memory in static TLS block", needed_by=link.file
             )
+
+    def offer(self, link: LinkMap) -> None:
+        """Give it a place if there is one to spare: a descriptor can do without (TRY_STATIC_TLS)."""
+        self._allocate(link, optional=True)
+
+    def _allocate(self, link: LinkMap, *, optional: bool) -> bool:
+        """_dl_try_allocate_static_tls. link.tls_offset: where the block ends."""
+        tls = link.facts.tls
+        if link.tls_offset is not None or tls is None:
+            return True
+        align = max(tls.align, 1)
+        if align > self.align or self.free < tls.size:
+            return False
         if self.machine in _TCB_AT_TP:
-            blocks = (self.free - tls.size) // align
-            use = self.free - blocks * align
+            use = self.free - (self.free - tls.size) // align * align
         else:
             use = _round_up(self.used, align) + tls.size - self.used
-            if use > self.free:
-                raise LoadFailure(
-                    "static-tls", link.name, "cannot allocate memory in static TLS block", needed_by=link.file
-                )
+        if use > self.free:
+            return False
+        if optional and self.optional is not None:
+            if use > self.optional:
+                return False
+            self.optional -= use
         self.used += use
         link.tls_offset = self.used
         self.taken.append(Taken(link.file, use))
+        return True
+
+    def release(self, links: Collection[LinkMap]) -> None:
+        """Take back what objects of a failed load got, if it ends the used part (_dl_close_worker).
+
+        Where the control block is above the TLS blocks, padding before a block is lost, and so is what does not
+        join; the optional share does not grow again.
+        """
+        placed = [link for link in links if link.tls_offset is not None and link.facts.tls and link.facts.tls.size]
+        for link in sorted(placed, key=lambda link: link.tls_offset or 0, reverse=True):
+            if link.tls_offset == self.used and link.facts.tls is not None:
+                last = next(taken for taken in reversed(self.taken) if taken.file == link.file)
+                self.used -= link.facts.tls.size if self.machine in _TCB_AT_TP else last.size
+        gone = {link.file for link in links}
+        self.taken = [taken for taken in self.taken if taken.file not in gone]
 
 
 def _round_up(value: int, align: int) -> int:

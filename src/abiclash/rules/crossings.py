@@ -136,7 +136,7 @@ def is_strong(info: NDArray[Any]) -> NDArray[np.bool_]:
 
 def is_writable(place: NDArray[Any]) -> NDArray[np.bool_]:
     """Return where a definition can change after relocation."""
-    mask: NDArray[np.bool_] = np.isin(place.astype(np.uint8), (Place.DATA, Place.BSS, Place.TLS))
+    mask: NDArray[np.bool_] = place >= Place.DATA  # DATA, BSS and TLS are the last ones
     return mask
 
 

@@ -92,7 +92,7 @@ def refusals(case: Case) -> Iterator[Refusal]:
         for module in plan.executed if plan is not None else ():
             for demand in module.source.demands:
                 other = homes.get(demand.module)
-                if other is None or other == name or module.package == other or (module.path, demand.line) in seen:
+                if other is None or other in (name, module.package) or (module.path, demand.line) in seen:
                     continue
                 seen.add((module.path, demand.line))
                 failing, followed = _failing(case, name, other, module, demand)

@@ -107,7 +107,7 @@ def _writes(case: Case) -> list[Write]:
         for module in plan.executed if plan is not None else ():
             for setting in module.source.environment:
                 owner = module.package
-                if setting.at_import and owner in case.packages and setting.name not in _COMMON:
+                if owner is not None and setting.at_import and owner in case.packages and setting.name not in _COMMON:
                     found.setdefault((owner, setting.name), Write(owner, module, setting))
     return list(found.values())
 

@@ -63,7 +63,7 @@ def family(name: str) -> Family | None:
     if name.startswith("_Z"):
         return _mangled(name) if len(name) <= LONGEST else None
     word = _WORD.match(name)
-    if word is None or len(word[0].strip("_")) < 2:
+    if word is None or len(word[0].strip("_")) < 2 or not name.isidentifier():
         return None
     return Family(word[0], f"{word[0]}*", name, Member.FUNCTION, typed=False)
 

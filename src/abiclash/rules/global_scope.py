@@ -123,8 +123,8 @@ def _finding(case: Case, taking: Taking) -> Finding:
         explanation=_explanation(case, run, taking, [names[key] for key in sorted(taking.telling) if key in names]),
         advice=_advice(case, taking, safe),
         key=[],
-        failing_order=run.order,
-        safe_order=safe[0] if safe else None,
+        failing_order=None if severity is Severity.NOTE else run.order,
+        safe_order=safe[0] if safe and severity is not Severity.NOTE else None,
         objects=[case.path(file) for file in (*providers, *users)],
         symbols=sorted(set(names.values())),
         evidence={

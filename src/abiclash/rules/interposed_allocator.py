@@ -35,14 +35,15 @@ None is in the gauntlet yet; the pattern is that of allocators linked into exten
 ## Limits
 
 Which pointer goes where is not followed: a finding says that the two ends exist. Definitions that only hand on to the
-C library's malloc are recognised by their reference to it.
+C library's malloc are recognised by their reference to it. The C functions themselves are rarely taken over: the C
+library comes earlier in the global scope than any package.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -51,13 +52,20 @@ from abiclash.rules.crossings import by_package, changes, known_names
 from abiclash.rules.culprits import importers, library_name, named, orders, who
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
-from abiclash.rules.runtime_symbols import ALLOCATE_C, ALLOCATE_CXX, RELEASE_C, RELEASE_CXX, keys_of
+from abiclash.rules.runtime_symbols import (
+    ALLOCATE_ALIGNED,
+    ALLOCATE_C,
+    ALLOCATE_CXX,
+    BASE_CXX,
+    RELEASE_ALIGNED,
+    RELEASE_C,
+    RELEASE_CXX,
+    keys_of,
+)
 from abiclash.rules.words import counted, in_order, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from numpy.typing import NDArray
 
     from abiclash.linker.process import Process
     from abiclash.rules.case import Case, Run
@@ -77,6 +85,11 @@ RULE = Rule(
 
 SYSTEM = -1
 """Stands for the C library's heap, whichever file of the host leads to it."""
+_CHAIN = (("malloc",), ("free",), BASE_CXX)
+"""What an allocator hands on to, the surest sign first."""
+_LONGEST_CHAIN = 4
+_HAND_ON = tuple(name for name in (*ALLOCATE_CXX, *RELEASE_CXX) if name not in BASE_CXX)
+_PAIRS = ((ALLOCATE_C, RELEASE_C), (ALLOCATE_CXX, RELEASE_CXX), (ALLOCATE_ALIGNED, RELEASE_ALIGNED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +119,7 @@ class Interposed:
 def check(case: Case) -> Iterable[Finding]:
     """One finding for each package whose allocator serves others."""
     found: dict[str, Interposed] = defaultdict(Interposed)
-    names = (*ALLOCATE_C, *RELEASE_C, *ALLOCATE_CXX, *RELEASE_CXX)
+    names = tuple(name for pair in _PAIRS for end in pair for name in end)
     for run in case.runs:
         for crossing in changes(case, run):
             part = crossing.take(np.isin(crossing.keys, keys_of(names)))
@@ -121,11 +134,11 @@ def _record(case: Case, run: Run, part: Crossing, package: str, interposed: Inte
     interposed.keys.update(part.keys.tolist())
     interposed.providers.update(np.unique(part.target).tolist())
     interposed.users.add(part.source.file)
-    for allocate, release in ((ALLOCATE_C, RELEASE_C), (ALLOCATE_CXX, RELEASE_CXX)):
-        taken = _heaps(run.process, part.source.file, allocate)
-        given = _heaps(run.process, part.source.file, release)
+    for allocate, release in _PAIRS:
+        taken = _heaps(case, run.process, part.source.file, allocate)
+        given = _heaps(case, run.process, part.source.file, release)
         for user in (part.source.file, *_users(case, run, part, package)):
-            ends = given if user == part.source.file else _heaps(run.process, user, release)
+            ends = given if user == part.source.file else _heaps(case, run.process, user, release)
             for one, other in sorted((a, b) for a in taken for b in ends if a != b):
                 interposed.ends.append((run, Ends(part.source.file, user, one, other)))
 
@@ -142,27 +155,51 @@ def _users(case: Case, run: Run, part: Crossing, package: str) -> Iterator[int]:
             yield file
 
 
-def _heaps(process: Process, file: int, names: tuple[str, ...]) -> set[int]:
+def _heaps(case: Case, process: Process, file: int, names: tuple[str, ...]) -> set[int]:
     """Return the heaps that an object's references to some names lead to."""
-    link = process.maps.get(file)
-    if link is None or link.targets is None:
-        return set()
-    keys = link.facts.symbols.key[link.facts.references.symbol]
-    targets = np.unique(link.targets[np.isin(keys, keys_of(names)) & (link.targets != NOT_FOUND)])
-    return {_heap(process, target, depth=0) for target in targets.tolist()}
+    base, derived = _bound(case, process, file, names)
+    return {_heap(process, target) for target in base} | {
+        _heap(process, onward)
+        for target in derived
+        for onward in (_bound(case, process, target, BASE_CXX)[0] if target in process.maps else ()) or (target,)
+    }
 
 
-def _heap(process: Process, file: int, depth: int) -> int:
-    """Follow an allocator to the heap behind it: operator new of libstdc++ hands on to malloc."""
+def _bound(case: Case, process: Process, file: int, names: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Return the files that serve some names to an object: for those that allocate, and for those that hand on."""
+    link = process.maps[file]
+    if link.targets is None:
+        return [], []
+    at = ("allocators", file, id(link.targets), names)
+    if at not in case._cache:  # noqa: SLF001 - what rules share lives there
+        keys = link.facts.symbols.key[link.facts.references.symbol]
+        used = np.isin(keys, keys_of(names)) & (link.targets != NOT_FOUND)
+        onward = used & np.isin(keys, keys_of(_HAND_ON))
+        case._cache[at] = tuple(np.unique(link.targets[rows]).tolist() for rows in (used & ~onward, onward))  # noqa: SLF001
+    base, derived = cast("tuple[list[int], list[int]]", case._cache[at])  # noqa: SLF001
+    return base, derived
+
+
+def _heap(process: Process, file: int, depth: int = 0) -> int:
+    """Follow an allocator to the heap behind it: operator new of libstdc++ hands on to malloc.
+
+    A file that defines malloc has a heap of its own, and so has one that calls nobody else's allocator.
+    """
     link = process.maps.get(file)
-    if link is None or link.targets is None or depth > 4:
+    if link is None or link.targets is None or depth > _LONGEST_CHAIN:
         return file
-    malloc: NDArray[np.uint64] = keys_of(("malloc",))
-    rows = np.flatnonzero(np.isin(link.facts.symbols.key[link.facts.references.symbol], malloc))
-    further = [target for target in link.targets[rows].tolist() if target not in (NOT_FOUND, file)]
-    if further:
-        return _heap(process, further[0], depth + 1)
-    return SYSTEM if _is_libc(link.facts.soname) else file
+    if _is_libc(link.facts.soname):
+        return SYSTEM
+    symbols = link.facts.symbols
+    if (np.isin(symbols.key, keys_of(("malloc",))) & (symbols.shndx != 0)).any():
+        return file
+    used = symbols.key[link.facts.references.symbol]
+    for names in _CHAIN:
+        rows = np.flatnonzero(np.isin(used, keys_of(names)))
+        further = [target for target in link.targets[rows].tolist() if target not in (NOT_FOUND, file)]
+        if further:
+            return _heap(process, further[0], depth + 1)
+    return file
 
 
 def _is_libc(soname: str | None) -> bool:
@@ -177,7 +214,7 @@ def _finding(case: Case, interposed: Interposed) -> Finding:
     safe = case.safe_orders(failing)
     providers = sorted(interposed.providers)
     users = sorted({*interposed.users, *(ends.user for _, ends in mixed)})
-    own = any(_heap(run.process, file, 0) == file for file in providers)
+    own = any(_heap(run.process, file) == file for file in providers)
     names = sorted(known_names(case, np.array(sorted(interposed.keys), dtype=np.uint64)).values())
     first = who(case, run, providers[0])
     second = who(case, run, mixed[0][1].user if mixed else users[0])
@@ -194,8 +231,8 @@ def _finding(case: Case, interposed: Interposed) -> Finding:
         explanation=_explanation(case, run, interposed, own=own),
         advice=_advice(case, providers[0], second, safe, own=own),
         key=[],
-        failing_order=run.order,
-        safe_order=safe[0] if safe else None,
+        failing_order=run.order if mixed or own else None,
+        safe_order=safe[0] if safe and (mixed or own) else None,
         objects=[case.path(file) for file in (*providers, *users)],
         symbols=names,
         evidence={

@@ -144,8 +144,8 @@ def _finding(case: Case, mismatch: Mismatch) -> Finding:
             for package in owners(case, (*users, *providers))
         ],
         key=tables,
-        failing_order=run.order,
-        safe_order=safe[0] if safe else None,
+        failing_order=run.order if tables else None,
+        safe_order=safe[0] if safe and tables else None,
         objects=[case.path(file) for file in (*providers, *users)],
         symbols=sorted(set(names.values())),
         evidence={
@@ -155,6 +155,6 @@ def _finding(case: Case, mismatch: Mismatch) -> Finding:
                 for name, (user, _, own, there) in sorted((names[key], everything[key]) for key in everything)
             ][:EXAMPLES],
             "compilers": compilers,
-            "failing_orders": [list(order) for order in failing],
+            "orders": [list(order) for order in failing],
         },
     )

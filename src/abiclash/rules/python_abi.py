@@ -52,7 +52,7 @@ from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from abiclash.linker.link_map import LinkMap
     from abiclash.rules.case import Case, Run
@@ -119,18 +119,18 @@ def _moved(case: Case, move: Move, modules: dict[str, str]) -> Iterator[Finding]
 
 
 def _asks_before(link: LinkMap, move: Move) -> bool:
-    return has_module(link.facts, move.before) and not has_module(link.facts, move.after)
+    """Tell whether a module was compiled with headers that know the old place only."""
+    new = has_module(link.facts, move.after) or strings(link.facts, move.minimum)
+    return has_module(link.facts, move.before) and not new
 
 
-def _users(
-    case: Case, provider: str, wanted: object
-) -> dict[str, list[tuple[Run, LinkMap]]]:
+def _users(case: Case, provider: str, wanted: Callable[[LinkMap], bool]) -> dict[str, list[tuple[Run, LinkMap]]]:
+    """Return, by package, the loaded modules of others than the provider of which `wanted` is true."""
     found: dict[str, list[tuple[Run, LinkMap]]] = defaultdict(list)
-    if callable(wanted):
-        for run in case.runs:
-            for owner, link in owned(case, run):
-                if owner != provider and link.facts.modules and wanted(link):
-                    found[owner].append((run, link))
+    for run in case.runs:
+        for owner, link in owned(case, run):
+            if owner != provider and link.facts.modules and wanted(link):
+                found[owner].append((run, link))
     return dict(sorted(found.items()))
 
 
@@ -145,9 +145,7 @@ def _sure(found: list[tuple[Run, LinkMap]], case: Case) -> bool:
     )
 
 
-def _layout_finding(
-    case: Case, move: Move, provider: str, user: str, found: list[tuple[Run, LinkMap]]
-) -> Finding:
+def _layout_finding(case: Case, move: Move, provider: str, user: str, found: list[tuple[Run, LinkMap]]) -> Finding:
     files = sorted({link.file for _, link in found}, key=case.path)
     there = case.packages[provider].id
     first = case.basename(files[0])
@@ -181,11 +179,13 @@ def _too_old(case: Case, move: Move, modules: dict[str, str]) -> Iterator[Findin
         )
 
     for user, found in _users(case, provider, wants_newer).items():
-        least = max((v for _, link in found for t in strings(link.facts, move.minimum) if (v := _version(t))), default=there)
+        least = max(
+            (v for _, link in found for t in strings(link.facts, move.minimum) if (v := _version(t))), default=there
+        )
         files = {link.file for _, link in found}
         reason = (
-            f"{counted(len(files), 'extension module')} of {user} were compiled for the C API of {move.api} {least} and "
-            f"later, and {case.packages[provider].id} is installed"
+            f"{counted(len(files), 'extension module')} of {user} were compiled for the C API of {move.api} {least} "
+            f"and later, and {case.packages[provider].id} is installed"
         )
         outcome = f'`import {user}` then stops: "module was compiled against NumPy C-API version ...".'
         yield _finding(case, provider, user, found, reason, outcome, f"{move.api}>={least}", [move.api, "minimum"])
@@ -222,7 +222,9 @@ def _finding(
         + (outcome if sure else f"{outcome[:-1]} where one of these modules is needed.")
         + " The order of imports does not matter.",
         advice=[
-            Advice("user", f"Install '{wanted}', or a release of {user} that was built for {case.packages[provider].id}."),
+            Advice(
+                "user", f"Install '{wanted}', or a release of {user} that was built for {case.packages[provider].id}."
+            ),
             Advice(
                 f"maintainer of {user}",
                 (f"State the limit '{wanted}' in Requires-Dist" if stated else f"Require '{wanted}'")
@@ -284,8 +286,13 @@ def _mismatches(case: Case, run: Run, modules: dict[str, str]) -> Iterator[Hands
             for library in sorted(mine.keys() & theirs.keys()):
                 message = next((text for text in messages if re.search(rf"\b{re.escape(library)}\b", text)), None)
                 pair = mine[library], theirs[library]
-                if message is not None and all(pair) and pair[0] != pair[1]:
+                if message is not None and all(pair) and _release(pair[0]) != _release(pair[1]):
                     yield Handshake(library, message, link, other, pair)
+
+
+def _release(version: str) -> list[str]:
+    """Return what decides on a library's layout by custom: its first two numbers."""
+    return version.split(".")[:2]
 
 
 def _handshake_finding(case: Case, shake: Handshake, runs: list[Run]) -> Finding:

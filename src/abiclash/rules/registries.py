@@ -129,7 +129,9 @@ def _entries(case: Case) -> dict[tuple[str, str], _Entry]:
     """Return what is registered, by generated module and file name; what an import reaches takes precedence."""
     found: dict[tuple[str, str], _Entry] = {}
     for placed in case.descriptors:
-        found[placed.path, placed.registration.file] = _Entry(placed.package, placed.path, "possible", placed.registration)
+        found[placed.path, placed.registration.file] = _Entry(
+            placed.package, placed.path, "possible", placed.registration
+        )
     for name in case.requested:
         plan = case.plans.get((name,))
         for module in plan.executed if plan is not None else ():
@@ -255,6 +257,6 @@ def _twice(case: Case, registry: NativeRegistry, one: LinkMap, other: LinkMap) -
         # Options have no symbols; two whole copies of LLVM have the same ones.
         copies = all("llvm" in link.facts.runtimes for link in (one, other))
         return ("every option of LLVM",) if copies else ()
-    keys = [link.facts.symbols.key[defined_writable(link.facts)] for link in (one, other)]
-    names = case.names(np.intersect1d(*keys).tolist()).values()
+    mine, theirs = (link.facts.symbols.key[defined_writable(link.facts)] for link in (one, other))
+    names = case.names(np.intersect1d(mine, theirs).tolist()).values()
     return tuple(sorted(name for name in names if "FLAGS_" in name and "FLAGS_no" not in name))

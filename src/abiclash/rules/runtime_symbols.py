@@ -18,27 +18,20 @@ if TYPE_CHECKING:
 
 _SIZES = ("m", "j")
 """Mangled size_t: of 64-bit and of 32-bit machines."""
+_NOTHROW, _ALIGNED = "RKSt9nothrow_t", "St11align_val_t"
 
 ALLOCATE_C = ("malloc", "calloc", "realloc", "memalign", "aligned_alloc", "posix_memalign", "valloc", "pvalloc")
 RELEASE_C = ("free", "cfree", "realloc", "malloc_usable_size")
-ALLOCATE_CXX = tuple(
-    f"_Zn{kind}{size}{aligned}{nothrow}"
-    for kind in "wa"
-    for size in _SIZES
-    for aligned in ("", "St11align_val_t")
-    for nothrow in ("", "RKSt9nothrow_t")
+ALLOCATE_CXX = tuple(f"_Zn{kind}{size}{nothrow}" for kind in "wa" for size in _SIZES for nothrow in ("", _NOTHROW))
+RELEASE_CXX = tuple(f"_Zd{kind}Pv{rest}" for kind in "la" for rest in ("", *_SIZES, _NOTHROW))
+ALLOCATE_ALIGNED = tuple(
+    f"_Zn{kind}{size}{_ALIGNED}{nothrow}" for kind in "wa" for size in _SIZES for nothrow in ("", _NOTHROW)
 )
-RELEASE_CXX = tuple(
-    f"_Zd{kind}Pv{rest}"
-    for kind in "la"
-    for rest in (
-        "",
-        "RKSt9nothrow_t",
-        "St11align_val_t",
-        "St11align_val_tRKSt9nothrow_t",
-        *(f"{size}{aligned}" for size in _SIZES for aligned in ("", "St11align_val_t")),
-    )
+RELEASE_ALIGNED = tuple(
+    f"_Zd{kind}Pv{size}{_ALIGNED}{nothrow}" for kind in "la" for size in ("", *_SIZES) for nothrow in ("", _NOTHROW)
 )
+BASE_CXX = ("_Znwm", "_Znwj", "_ZdlPv")
+"""What the other forms hand on to, unless they are for aligned memory ([new.delete.single] of the C++ standard)."""
 THROW = (
     *(f"_Unwind_{end}" for end in ("RaiseException", "Resume", "Resume_or_Rethrow", "ForcedUnwind", "Backtrace")),
     *(f"_Unwind_{end}" for end in ("DeleteException", "Find_FDE", "FindEnclosingFunction", "GetCFA", "GetDataRelBase")),

@@ -122,7 +122,12 @@ def _descriptors(case: Case, pair: Pair, clash: DescriptorClash) -> Finding:
             "files": sorted(clash.files),
             "names": sorted(clash.names),
             "registered": [
-                {"package": owner, "module": path.removeprefix(case.site_packages + "/"), "file": file, "content": hash_}
+                {
+                    "package": owner,
+                    "module": path.removeprefix(case.site_packages + "/"),
+                    "file": file,
+                    "content": hash_,
+                }
                 for owner, path, _, file, hash_ in places
             ],
             "imported": clash.imported,

@@ -47,9 +47,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abiclash.rules.case import Stage, captured_references, defined_writable
+from abiclash.linker.lookup import NOT_FOUND
+from abiclash.rules.case import Stage
+from abiclash.rules.crossings import is_writable
+from abiclash.rules.culprits import library_name
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
+from abiclash.rules.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,8 +107,7 @@ def splits(case: Case, run: Run) -> Iterator[Split]:
     """Find splits in one process: captured variables of S that another package still takes from S."""
     maps = run.process.maps
     for runtime in list(maps.values()):
-        rows = captured_references(runtime)
-        rows = rows[defined_writable(runtime.facts)[runtime.facts.references.symbol[rows]]]
+        rows = _captured_variables(case, runtime)
         if not len(rows) or runtime.targets is None:
             continue
         keys = runtime.facts.symbols.key[runtime.facts.references.symbol[rows]]
@@ -113,11 +116,27 @@ def splits(case: Case, run: Run) -> Iterator[Split]:
                 yield from _victims(case, run, runtime, provider, np.unique(keys[runtime.targets[rows] == provider]))
 
 
+def _captured_variables(case: Case, link: LinkMap) -> NDArray[np.intp]:
+    """Return the rows of references to an object's own variables that end elsewhere; runs share their arrays."""
+    name = ("captured variables", link.file, id(link.targets))
+    known = case._cache.get(name)  # noqa: SLF001 - what rules share lives there
+    if isinstance(known, np.ndarray):
+        return known
+    rows = np.zeros(0, dtype=np.intp)
+    if link.targets is not None:
+        rows = np.flatnonzero(is_writable(link.facts.symbols.place)[link.facts.references.symbol])
+        rows = rows[(link.targets[rows] != NOT_FOUND) & (link.targets[rows] != link.file)]
+    case._cache[name] = rows  # noqa: SLF001
+    return rows
+
+
 def _victims(case: Case, run: Run, runtime: LinkMap, provider: int, keys: NDArray[np.uint64]) -> Iterator[Split]:
     for victim in run.process.maps.values():
         if victim.targets is None or victim.file == runtime.file or case.owner(victim.file) == case.owner(provider):
             continue
         into = np.flatnonzero(victim.targets == runtime.file)
+        if not len(into):
+            continue
         used = victim.facts.symbols.key[victim.facts.references.symbol[into]]
         shared = np.intersect1d(used, keys)
         if len(shared) and victim.target_rows is not None:
@@ -142,15 +161,16 @@ def _finding(case: Case, runtime: int, provider: int, found: list[tuple[Run, Spl
     owner, victim_package = case.package(provider), case.package(split.victim)
     packages = [p for f in (provider, *victims) if (p := case.package(f)) is not None]
     call = _nearest_call(case, run, split, variables)
+    count = counted(len(variables), "variable")
     at_import = split.at_import and run.stage is Stage.IMPORT
     first = owner.name if owner else "the host"
     second = victim_package.name if victim_package else "another library"
-    lib, source, user = case.basename(runtime), case.basename(provider), case.basename(split.victim)
+    lib, source, user = (library_name(case, file) for file in (runtime, provider, split.victim))
     when = f"while `import {second}` runs" if at_import else f"when {second} makes that call"
     return RULE.finding(
         packages=packages,
         confidence=Confidence.CERTAIN if at_import else Confidence.LIKELY,
-        summary=f"{first} and {second} see two different copies of {len(variables)} variable(s) of {lib}; "
+        summary=f"{first} and {second} see two different copies of {count} of {lib}; "
         + (f"importing {first} before {second} crashes." if at_import else "the process can crash in use."),
         explanation=(
             f"{source} (in {first}) contains its own copy of a part of {lib} and exports it. When {first} is imported "

@@ -155,8 +155,8 @@ def _finding(case: Case, served: Served) -> Finding:
         ),
         advice=_advice(case, providers[0], safe if served.split else []),
         key=[],
-        failing_order=run.order,
-        safe_order=safe[0] if safe else None,
+        failing_order=run.order if served.split else None,
+        safe_order=safe[0] if safe and served.split else None,
         objects=[case.path(file) for file in (*providers, *users)],
         symbols=sorted(set(found.values())),
         evidence={
