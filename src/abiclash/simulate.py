@@ -41,6 +41,7 @@ class Player:
     host: HostProfile
     planner: Planner
     _imported: dict[tuple[str, ...], Run] = field(default_factory=dict)
+    _used: dict[tuple[str, ...], Run] = field(default_factory=dict)
 
     def imported(self, order: tuple[str, ...]) -> Run:
         """Return the process after importing packages in order."""
@@ -64,13 +65,21 @@ class Player:
         return Run(order, Stage.IMPORT, process, played)
 
     def used(self, order: tuple[str, ...]) -> Run:
-        """Return the process after the imports and after loading everything else that the packages could."""
-        run = self.imported(order)
-        process, played = run.process.fork(), run.played
-        for package in order:
-            rest = self.planner.rest(package, {p.load.path for p in played})
-            played += self._play(process, rest)
-        return Run(order, Stage.USE, process, played)
+        """Return the process in which each package, in order, loaded whatever it could before the next was imported.
+
+        Programs use a package's parts at any time; this is the case in which the first comer's influence is widest.
+        """
+        if not order:
+            return self.imported(())
+        if order not in self._used:
+            prefix = self.used(order[:-1])
+            process = prefix.process.fork()
+            known = {played.load.path for played in prefix.played}
+            played = self._play(process, [load for load in self.planner.imports(order) if load.path not in known])
+            known.update(each.load.path for each in played)
+            played += self._play(process, self.planner.rest(order[-1], known))
+            self._used[order] = Run(order, Stage.USE, process, prefix.played + played)
+        return self._used[order]
 
     def _play(self, process: Process, loads: Iterable[Load]) -> tuple[Played, ...]:
         return tuple(Played(load, process.dlopen(load.path, Mode(load.flags), self._caller(load))) for load in loads)

@@ -71,6 +71,10 @@ class Fixtures:
         with Path(realpath).open("rb") as file:
             return file.read(64)
 
+    def identity(self, realpath: str) -> tuple[int, int]:
+        status = Path(realpath).stat()
+        return status.st_dev, status.st_ino
+
     def names(self, keys: Iterable[int]) -> dict[int, bytes]:
         return self._files.names(keys)
 
@@ -85,6 +89,7 @@ class Trial:
     predicted: tuple[Mapping[str, Any], ...]
     folder: str
     lazy: bool
+    aliases: Mapping[str, str]
 
     @property
     def observed_bindings(self) -> set[Row]:
@@ -119,25 +124,32 @@ class Trial:
             assert not self._in_folder(observed) - predicted
         else:
             assert self._in_folder(predicted) == self._in_folder(observed)
-        assert self._predicted_globals() == [e.path for e in self.log.events if e.kind == "global"]
+        assert self._predicted_globals() == self._own("global")
         if all(event.failure is None for event in self.process.events):
-            assert self._predicted_order() == [e.path for e in self._own("relocate")]
-            assert self._predicted_order() == [e.path for e in self._own("init")]
+            assert self._predicted_order() == self._own("relocate")
+            assert self._predicted_order() == self._own("init")
         return self
 
     def _in_folder(self, rows: set[Row]) -> set[Row]:
-        """Leave out what the driver's own libraries bind to each other."""
-        return {row for row in rows if row[0].startswith(self.folder) or row[3].startswith(self.folder)}
+        """Leave out what the driver's own libraries bind to each other; a file with two names has one."""
+        return {
+            (self.alias(row[0]), row[1], row[2], self.alias(row[3]))
+            for row in rows
+            if row[0].startswith(self.folder) or row[3].startswith(self.folder)
+        }
 
-    def _own(self, kind: str) -> list[Any]:
-        return [e for e in self.log.events if e.kind == kind and e.path.startswith(self.folder)]
+    def alias(self, path: str) -> str:
+        return self.aliases.get(path, path)
+
+    def _own(self, kind: str) -> list[str]:
+        return [self.alias(e.path) for e in self.log.events if e.kind == kind and e.path.startswith(self.folder)]
 
     def _predicted_globals(self) -> list[str]:
-        return [event["global"] for event in self.predicted if "global" in event]
+        return [self.alias(event["global"]) for event in self.predicted if "global" in event]
 
     def _predicted_order(self) -> list[str]:
         paths = [self.process.world.paths[file] for event in self.process.events for file in event.relocated]
-        return [path for path in paths if path.startswith(self.folder)]
+        return [self.alias(path) for path in paths if path.startswith(self.folder)]
 
 
 @dataclass(frozen=True)
@@ -161,7 +173,7 @@ class Judge:
         log, said = self._observe(program, sequence, dict(environ or {}), bind_now=bind_now)
         process, predicted = self._predict(program, sequence, dict(environ or {}), bind_now=bind_now)
         lazy = not bind_now and any(mode & Mode.LAZY for _, mode in sequence)
-        return Trial(log, said, process, predicted, os.path.realpath(self.folder), lazy)
+        return Trial(log, said, process, predicted, os.path.realpath(self.folder), lazy, _aliases(self.folder))
 
     def _observe(
         self, program: Path, steps: Sequence[tuple[str, Mode]], environ: dict[str, str], *, bind_now: bool
@@ -204,3 +216,14 @@ class Judge:
             return [known[key].decode() for key in wanted]
 
         return process, tuple(events(process, names))
+
+
+def _aliases(folder: Path) -> dict[str, str]:
+    """Return one name for each file that has several (hard links)."""
+    first: dict[tuple[int, int], str] = {}
+    files = (path for path in sorted(folder.rglob("*.so*")) if path.is_file() and path.stat().st_nlink > 1)
+    return {
+        real: first.setdefault((path.stat().st_dev, path.stat().st_ino), real)
+        for path in files
+        for real in [os.path.realpath(path)]
+    }

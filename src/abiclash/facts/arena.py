@@ -49,6 +49,19 @@ class Arena:
                 self._free += taken
                 self._changed.notify_all()
 
+    def fits(self, size: int) -> bool:
+        """Tell whether a buffer of that size could be had without waiting."""
+        with self._changed:
+            room = self._largest + self._spare - self._total + sum(map(len, self._free))
+            return size <= room or any(len(buffer) >= size for buffer in self._free)
+
+    def shrink(self, size: int) -> None:
+        """Give back free buffers that are much larger than anything that will still be asked for."""
+        with self._changed:
+            for buffer in [one for one in self._free if len(one) > max(2 * size, 4 * _SMALLEST)]:
+                self._free.remove(buffer)
+                self._total -= len(buffer)
+
     def _take(self, size: int) -> NDArray[np.uint8]:
         with self._changed:
             self._largest = max(self._largest, size)

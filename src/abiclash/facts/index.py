@@ -1,8 +1,8 @@
 """Wheel files -> stored facts, on all processors.
 
-The work is split by ELF member, because one wheel may hold most of the bytes: wheels from the largest file to the
-smallest, and in each the largest member first. A wheel is stored as soon as its last member is read. Threads suffice:
-inflating, checksums, numpy and Parquet release the interpreter's lock.
+The work is split by ELF member, because one wheel may hold most of the bytes, and of the wheels that are open the largest
+member comes first. A wheel is stored as soon as its last member is read. Threads suffice: inflating, checksums, numpy
+and Parquet release the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from abiclash.facts.store import Store
     from abiclash.facts.stored_names import Names
     from abiclash.progress import Progress, Task
+
+_AHEAD = 16
+"""Wheels that are open at once: enough to find a large member early, few enough to hold their facts until complete."""
 
 
 def index_wheels(
@@ -120,14 +123,21 @@ class _Work:
             return None
 
     def _choose(self) -> Callable[[Task], None] | None:
-        """Store what is complete, to be rid of it; else read on in the wheel opened first; else open another."""
+        """Store what is complete, to be rid of it; else open another wheel; else read the largest member that fits."""
         if self._complete:
             return partial(self._finish, self._complete.pop())
-        for one in self._opened:
-            if one.left:
-                one.reading += 1
-                return partial(self._read, one, one.left.pop(0))
-        return partial(self._begin, self._unopened.pop()) if self._unopened else None
+        if self._unopened and len(self._opened) < _AHEAD:
+            return partial(self._begin, self._unopened.pop())
+        waiting = sorted((one for one in self._opened if one.left), key=lambda one: -one.left[0].size)
+        if not waiting:
+            return None
+        self._arena.shrink(waiting[0].left[0].size)
+        fitting = next((one for one in waiting if self._arena.fits(one.left[0].size)), None)
+        if fitting is None and self._running:
+            return None  # until another thread gives its buffer back
+        one = fitting or waiting[0]
+        one.reading += 1
+        return partial(self._read, one, one.left.pop(0))
 
     def _begin(self, path: Path, task: Task) -> None:
         """Hash a wheel and look it up; open it when it is not known."""

@@ -38,6 +38,7 @@ class Executor(Objects):
     def __init__(self) -> None:
         super().__init__()
         self.steps = 0
+        self.handling: list[Raised] = []
         self._statements: dict[str, Callable[[list[Form], Frame], Signal | None]] = {
             "i": self._import,
             "f": self._import_from,
@@ -327,7 +328,11 @@ class Executor(Objects):
                 raise
             if handler[1]:
                 frame.vars[handler[1]] = UNKNOWN
-            signal = self.block(handler[2], frame)
+            self.handling.append(error)
+            try:
+                signal = self.block(handler[2], frame)
+            finally:
+                self.handling.pop()
         return self.block(final, frame) or signal
 
     def _for(self, form: list[Form], frame: Frame) -> Signal | None:
@@ -381,6 +386,8 @@ class Executor(Objects):
 
     def _raise(self, form: list[Form], frame: Frame) -> Signal | None:
         self.eval(form[3], frame)
+        if form[2] is None and self.handling:
+            raise self.handling[-1]
         kind = form[2] or "Exception"
         believed = frame.function is None or kind in ("ImportError", "ModuleNotFoundError")
         if not believed and not any(catches(names, kind) for names in self.catching):

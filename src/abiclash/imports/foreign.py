@@ -38,7 +38,7 @@ def dlopen(machine: Machine, path: str, flags: int, frame: Frame, call: str) -> 
     """Note the load of a library that exists, or whose name the dynamic linker will search for."""
     if "/" in path and machine.world.exists(path) is False:
         raise Raised("OSError", f"{path}: cannot open shared object file: No such file or directory")
-    mode = ", mode=RTLDRTLD_GLOBAL" if flags & RTLD_GLOBAL else ""
+    mode = ", mode=RTLD_GLOBAL" if flags & RTLD_GLOBAL else ""
     machine.load(path, flags, frame, f"{call}({path.rpartition('/')[2]!r}{mode})")
     return Thing("library", path)
 
@@ -63,7 +63,7 @@ NATIVES: dict[str, dict[str, Value]] = {
         "PyDLL": _class("PyDLL"),
         "cdll": Thing("cdll", "", {"LoadLibrary": _loader("cdll.LoadLibrary")}),
         "pydll": Thing("cdll", "", {"LoadLibrary": _loader("pydll.LoadLibrary")}),
-        "RTLDRTLD_GLOBAL": RTLD_GLOBAL,
+        "RTLD_GLOBAL": RTLD_GLOBAL,
         "RTLD_LOCAL": 0,
         "DEFAULT_MODE": 0,
         "pythonapi": UNKNOWN,

@@ -188,7 +188,7 @@ def distribution_version(machine: Machine, args: Args, _kwargs: Kwargs, _frame: 
             project, _, version = entry.removesuffix(".dist-info").rpartition("-")
             if entry.endswith(".dist-info") and normalised(project) == normalised(name):
                 return version
-    raise Raised("ModuleNotFoundError", f"no package metadata of {name}")
+    raise Raised("PackageNotFoundError", f"no package metadata of {name}")
 
 
 def execute_text(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:

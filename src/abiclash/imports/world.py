@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     Kind = Literal["package", "module", "extension", "builtin", "namespace", "stdlib"]
 
 
+_FROZEN = frozenset(("_frozen_importlib", "_frozen_importlib_external"))
+"""Modules that are part of the interpreter and not in sys.builtin_module_names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Python:
     """What a plan needs to know of the interpreter.
@@ -97,7 +101,7 @@ class World:
         search: the parent package's __path__; None for a top-level module.
         """
         if search is None:
-            if name in self.python.builtins:
+            if name in self.python.builtins or name in _FROZEN:
                 return Found(name, "builtin", "")
             search = self.path
         tail = name.rpartition(".")[2]

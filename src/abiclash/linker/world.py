@@ -7,12 +7,12 @@ different runs comparable by plain array comparison.
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from abiclash.linker.tables import SymbolTable, VersionIds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Hashable, Iterable, Sequence
 
     from abiclash.facts.model import ObjectFacts
 
@@ -25,6 +25,22 @@ class FileSource(Protocol):
 
     def object(self, realpath: str) -> ObjectFacts | None:
         """Return the facts of an ELF file; None where the file is no readable ELF."""
+
+
+@runtime_checkable
+class KnowsIdentity(Protocol):
+    """A source whose files can have several names without being symbolic links."""
+
+    def identity(self, realpath: str) -> Hashable:
+        """Return what equal files have in common: their device and inode."""
+
+
+@runtime_checkable
+class KnowsContent(Protocol):
+    """A source that can show a file which is no readable ELF object."""
+
+    def head(self, realpath: str) -> bytes:
+        """Return the first 64 bytes of a file."""
 
 
 class WheelTree:
@@ -49,6 +65,7 @@ class World:
     def __init__(self, sources: Sequence[FileSource]) -> None:
         self._sources = tuple(sources)
         self._ids: dict[str, int] = {}
+        self._identities: dict[Hashable, int] = {}
         self._found: dict[str, int | None] = {}
         self._tables: dict[int, SymbolTable] = {}
         self.paths: list[str] = []
@@ -66,10 +83,20 @@ class World:
             real = source.realpath(path)
             if real is not None:
                 if real not in self._ids:
-                    self._ids[real] = len(self.paths)
-                    self.paths.append(real)
-                    self.facts.append(source.object(real))
+                    identity = (id(source), source.identity(real)) if isinstance(source, KnowsIdentity) else real
+                    file = self._ids[real] = self._identities.setdefault(identity, len(self.paths))
+                    if file == len(self.paths):
+                        self.paths.append(real)
+                        self.facts.append(source.object(real))
                 return self._ids[real]
+        return None
+
+    def head(self, file: int) -> bytes | None:
+        """Return the first bytes of a file, None where nothing but its facts was kept."""
+        path = self.paths[file]
+        for source in self._sources:
+            if source.realpath(path) is not None:
+                return source.head(path) if isinstance(source, KnowsContent) else None
         return None
 
     def table(self, file: int) -> SymbolTable:

@@ -42,6 +42,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abiclash.rules.carried import has_string, ids, owned, requires
+from abiclash.rules.culprits import named, roots
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import in_order, listed
@@ -94,7 +95,7 @@ def check(case: Case) -> Iterable[Finding]:
                 if owner != write.package and has_string(link.facts, "env", write.setting.name):
                     readers[key][owner].add(link.file)
                     first.setdefault(key, (write, run))
-                    if _comes_first(case, run, write, owner):
+                    if _comes_first(case, run, write, link.file):
                         orders[key][run.order] = None
     for key in sorted(readers):
         yield _finding(case, first[key], readers[key], list(orders[key]))
@@ -112,19 +113,18 @@ def _writes(case: Case) -> list[Write]:
     return list(found.values())
 
 
-def _comes_first(case: Case, run: Run, write: Write, reader: str) -> bool:
-    """Tell whether the import that sets the variable precedes the one that brings the reader."""
-
-    def position(package: str) -> int:
-        if package in run.order:
-            return run.order.index(package)
-        plans = [case.plans.get((name,)) for name in run.order]
-        return next(
-            (at for at, plan in enumerate(plans) if plan and any(m.package == package for m in plan.executed)),
-            len(run.order),
-        )
-
-    return position(write.package) < position(reader)
+def _comes_first(case: Case, run: Run, write: Write, reader: int) -> bool:
+    """Tell whether the import that sets the variable precedes the one that brings the reader, a file."""
+    brought = roots(case, run, reader)
+    if not brought:
+        return False
+    plans = (case.plans.get((name,)) for name in run.order)
+    setters = [
+        name
+        for name, plan in zip(run.order, plans, strict=True)
+        if plan is not None and any(module.path == write.where.path for module in plan.executed)
+    ]
+    return bool(setters) and run.order.index(setters[0]) < run.order.index(brought[0])
 
 
 def _finding(
@@ -139,7 +139,7 @@ def _finding(
     files = sorted({file for files in readers.values() for file in files}, key=case.path)
     safe = case.safe_orders(orders) if orders else []
     return RULE.finding(
-        packages=ids(case, (package, *sorted(readers))),
+        packages=[*ids(case, (package, *sorted(readers))), *named(case, run, files)],
         severity=Severity.WARNING if place and orders else Severity.NOTE,
         confidence=Confidence.LIKELY if write.where.certainty == "certain" else Confidence.POSSIBLE,
         audience=Audience.USER if place and orders else Audience.RESEARCHER,
