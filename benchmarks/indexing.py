@@ -24,6 +24,15 @@ from abiclash.facts.store import Store
 from abiclash.facts.wheel import Wheel
 
 
+_WORKS = {
+    "floor": "floor: inflate and drop, 1 thread",
+    "1": "index, 1 thread",
+    "2": "index, 2 threads",
+    "2 verified": "index, 2 threads, hashes known from the download",
+    "load": "load stored facts",
+}
+
+
 class _Dropped(Exception):  # noqa: N818 - not an error
     pass
 
@@ -40,10 +49,11 @@ def floor(paths: list[Path]) -> Cost:
     return cost_of(work)
 
 
-def index(paths: list[Path], workers: int) -> Cost:
-    """Index into an empty store."""
+def index(paths: list[Path], workers: int, known: Path | None = None) -> Cost:
+    """Index into an empty store; known: a store that remembers the files' hashes, as a download cache does."""
+    hashes = {path: content_hash(path, Store(known)) for path in paths} if known else {}
     with tempfile.TemporaryDirectory() as root:
-        return cost_of(lambda: index_wheels(paths, Store(Path(root)), workers))
+        return cost_of(lambda: index_wheels(paths, Store(Path(root)), workers, hashes=hashes))
 
 
 def load(paths: list[Path], root: Path) -> Cost:
@@ -79,7 +89,9 @@ def child(work: str, paths: list[Path], root: Path) -> Cost:
         return floor(paths)
     if work == "fill":
         return cost_of(lambda: index_wheels(paths, Store(root)))
-    return load(paths, root) if work == "load" else index(paths, int(work))
+    if work == "load":
+        return load(paths, root)
+    return index(paths, int(work[0]), root if work.endswith("verified") else None)
 
 
 def compare(paths: list[Path], runs: int) -> str:
@@ -87,17 +99,11 @@ def compare(paths: list[Path], runs: int) -> str:
     root = Path(tempfile.mkdtemp())
     arguments = [str(root), *map(str, paths)]
     in_child(__file__, "--child", "fill", *arguments)  # not here: a child inherits its parent's peak memory
-    costs: dict[str, list[Cost]] = {work: [] for work in ("floor", "1", "2", "load")}
+    costs: dict[str, list[Cost]] = {work: [] for work in _WORKS}
     for _ in range(runs):
         for work, found in costs.items():
             found.append(in_child(__file__, "--child", work, *arguments))
     shutil.rmtree(root)
-    titles = {
-        "floor": "floor: inflate and drop, 1 thread",
-        "1": "index, 1 thread",
-        "2": "index, 2 threads",
-        "load": "load stored facts",
-    }
     base = best(costs["floor"])
     rows = [
         [
@@ -108,7 +114,7 @@ def compare(paths: list[Path], runs: int) -> str:
             f"{cost.wall / base.wall:.2f}",
             f"{cost.peak / 1e6:.0f} MB",
         ]
-        for work, title in titles.items()
+        for work, title in _WORKS.items()
     ]
     note = f"\nLargest kept ranges of one member: {largest_kept(paths) / 1e6:.0f} MB."
     return table(["", "CPU", "wall", "CPU / floor", "wall / floor", "peak memory"], rows) + note

@@ -8,7 +8,7 @@ import numpy as np
 
 from abiclash.imports.plan import LoadPlan, everything, plans
 from abiclash.names import name_key
-from abiclash.simulate import ALL_ORDERS_UP_TO
+from abiclash.orders import ALL_ORDERS_UP_TO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import permutations
 from typing import TYPE_CHECKING, Protocol
 
+from abiclash.contact import surfaces
 from abiclash.linker.link_map import Mode
 from abiclash.linker.process import Process
+from abiclash.orders import ALL_ORDERS_UP_TO, all_orders, orders_that_matter
 from abiclash.rules.case import Case, Played, Run, Stage
+from abiclash.shared_bindings import SharedBindings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
     from abiclash.linker.world import World
     from abiclash.rules.case import CasePackage, Names
     from abiclash.sources.host_profile import HostProfile
-
-ALL_ORDERS_UP_TO = 3
-"""Sets of at most this many packages are played in every order."""
 
 
 class Planner(Protocol):
@@ -35,54 +34,76 @@ class Planner(Protocol):
 
 @dataclass(slots=True)
 class Player:
-    """Plays plans in one world, each prefix of an order only once."""
+    """Plays plans in one world, each order once; it goes on from the longest order that it knows the beginning of."""
 
     world: World
     host: HostProfile
     planner: Planner
-    _imported: dict[tuple[str, ...], Run] = field(default_factory=dict)
-    _used: dict[tuple[str, ...], Run] = field(default_factory=dict)
+    _runs: dict[Stage, dict[tuple[str, ...], Run]] = field(default_factory=lambda: {stage: {} for stage in Stage})
+    _rest: dict[str, tuple[Load, ...]] = field(default_factory=dict)
+    _bindings: SharedBindings = field(default_factory=SharedBindings)
 
     def imported(self, order: tuple[str, ...]) -> Run:
         """Return the process after importing packages in order."""
-        if order not in self._imported:
-            self._imported[order] = self._extend(order)
-        return self._imported[order]
-
-    def _extend(self, order: tuple[str, ...]) -> Run:
-        loads = tuple(self.planner.imports(order))
-        if not order:
-            process = Process.start(self.world, self.host, self.host.interpreter.executable, self.host.preload)
-            before: tuple[Played, ...] = ()
-        else:
-            prefix = self.imported(order[:-1])
-            before = prefix.played
-            process = prefix.process.fork()
-            if tuple(played.load for played in before) != loads[: len(before)]:
-                before = ()
-                process = self.imported(()).process.fork()
-        played = before + self._play(process, loads[len(before) :])
-        return Run(order, Stage.IMPORT, process, played)
+        known = self._runs[Stage.IMPORT]
+        if order not in known:
+            known[order] = self._import(order) if order else self._start()
+        return known[order]
 
     def used(self, order: tuple[str, ...]) -> Run:
         """Return the process in which each package, in order, loaded whatever it could before the next was imported.
 
         Programs use a package's parts at any time; this is the case in which the first comer's influence is widest.
         """
+        known = self._runs[Stage.USE]
         if not order:
             return self.imported(())
-        if order not in self._used:
-            prefix = self.used(order[:-1])
-            process = prefix.process.fork()
-            known = {played.load.path for played in prefix.played}
-            played = self._play(process, [load for load in self.planner.imports(order) if load.path not in known])
-            known.update(each.load.path for each in played)
-            played += self._play(process, self.planner.rest(order[-1], known))
-            self._used[order] = Run(order, Stage.USE, process, prefix.played + played)
-        return self._used[order]
+        if order not in known:
+            known[order] = self._use(order)
+        return known[order]
+
+    def _start(self) -> Run:
+        process = Process.start(self.world, self.host, self.host.interpreter.executable, self.host.preload)
+        return Run((), Stage.IMPORT, process, ())
+
+    def _import(self, order: tuple[str, ...]) -> Run:
+        loads = tuple(self.planner.imports(order))
+        prefix = self._longest(order, Stage.IMPORT)
+        if tuple(played.load for played in prefix.played) != loads[: len(prefix.played)]:
+            prefix = self.imported(())
+        process = prefix.process.fork()
+        played = self._play(process, loads[len(prefix.played) :])
+        return Run(order, Stage.IMPORT, process, prefix.played + played)
+
+    def _use(self, order: tuple[str, ...]) -> Run:
+        prefix = self._longest(order, Stage.USE)
+        process = prefix.process.fork()
+        played = list(prefix.played)
+        known = {each.load.path for each in played}
+        for length in range(len(prefix.order) + 1, len(order) + 1):
+            for loads in (self.planner.imports(order[:length]), self._rest_of(order[length - 1])):
+                fresh = [load for load in loads if load.path not in known]
+                known.update(load.path for load in fresh)
+                played += self._play(process, fresh)
+        return Run(order, Stage.USE, process, tuple(played))
+
+    def _longest(self, order: tuple[str, ...], stage: Stage) -> Run:
+        """Return the run of the longest known beginning of an order."""
+        known = self._runs[stage]
+        for length in range(len(order) - 1, 0, -1):
+            if order[:length] in known:
+                return known[order[:length]]
+        return self.imported(())
+
+    def _rest_of(self, package: str) -> tuple[Load, ...]:
+        if package not in self._rest:
+            self._rest[package] = tuple(self.planner.rest(package, ()))
+        return self._rest[package]
 
     def _play(self, process: Process, loads: Iterable[Load]) -> tuple[Played, ...]:
-        return tuple(Played(load, process.dlopen(load.path, Mode(load.flags), self._caller(load))) for load in loads)
+        played = tuple(Played(load, process.dlopen(load.path, Mode(load.flags), self._caller(load))) for load in loads)
+        self._bindings.share(process, (file for each in played for file in each.event.relocated))
+        return played
 
     def _caller(self, load: Load) -> int | None:
         """An object without a path is searched along the run path of whoever calls dlopen: ctypes' own module."""
@@ -90,19 +111,6 @@ class Player:
             return None
         ctypes = self.host.interpreter.extensions.get("_ctypes")
         return self.world.find(ctypes) if ctypes is not None else None
-
-
-def orders_of(names: Sequence[str], *, every: bool) -> list[tuple[str, ...]]:
-    """Return the joint orders to play: all of a small set; of a large one as given, reversed, and each one first."""
-    given = tuple(names)
-    if len(given) < 2:
-        return []
-    if not every:
-        return [given]
-    if len(given) <= ALL_ORDERS_UP_TO:
-        return list(permutations(given))
-    firsts = [(name, *(other for other in given if other != name)) for name in given]
-    return list(dict.fromkeys([given, given[::-1], *firsts]))
 
 
 def simulate(
@@ -119,13 +127,13 @@ def simulate(
 
     plans, descriptors: what else rules may know of the imports (`Case`).
     """
-    requested = [name for name, package in packages.items() if package.requested]
+    requested = tuple(name for name, package in packages.items() if package.requested)
     alone = {}
     for name in requested:
         alone[name, Stage.IMPORT] = player.imported((name,))
         alone[name, Stage.USE] = player.used((name,))
     together = []
-    for order in orders_of(requested, every=every):
+    for order in _orders(player, requested, every=every):
         together += [player.imported(order), player.used(order)]
     return Case(
         world=player.world,
@@ -139,3 +147,15 @@ def simulate(
         plans={} if plans is None else plans,
         descriptors=descriptors,
     )
+
+
+def _orders(player: Player, names: tuple[str, ...], *, every: bool) -> list[tuple[str, ...]]:
+    """Return the joint orders to play; every: not only the given one."""
+    if len(names) < 2:
+        return []
+    if not every:
+        return [names]
+    if len(names) <= ALL_ORDERS_UP_TO:
+        return all_orders(names)
+    runs = {name: player.used((name,)) for name in names}
+    return orders_that_matter(names, surfaces(runs, player.imported(()).process))

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abiclash.facts.model import WheelFacts
@@ -28,7 +29,6 @@ from abiclash.sources.live_host import live
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from abiclash.rules.case import Case
     from abiclash.sources.host_profile import HostProfile
@@ -139,7 +139,7 @@ class Site:
         return simulate(Player(world, host, self), packages, owners, lookup, every=every)
 
     def imports(self, order: Iterable[str]) -> list[Load]:
-        """Return the loads of imports in this order; what is open already is opened again, which changes nothing (of `Planner`)."""
+        """Return the loads of imports in this order (of `Planner`)."""
         return [load for name in order for load in self.opened[name]]
 
     def rest(self, package: str, known: Iterable[str]) -> list[Load]:
@@ -183,7 +183,7 @@ class Site:
         bound: set[tuple[str, str, str]] = set()
         for written in self.folder.glob("ld-debug.*"):
             for match in _BINDING.finditer(written.read_text(errors="replace")):
-                bound.add((os.path.basename(match[1]), match[3], os.path.basename(match[2])))
+                bound.add((Path(match[1]).resolve().name, match[3], Path(match[2]).resolve().name))
             written.unlink()
         values = json.loads(done.stdout) if done.returncode == 0 else None
         return Lived(done.returncode, values, frozenset(bound))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abiclash.rules import split_state
 from abiclash.rules.model import Confidence, Severity
+from abiclash.rules.split_state import check
 
 if TYPE_CHECKING:
     from tests.rules.harness import Site
@@ -26,7 +26,7 @@ int ask(void) { state = 7; return read_state(); }
 AT_IMPORT = USER + "__attribute__((constructor)) static void start(void) { ask(); }"
 
 
-def fixture(site: Site, *, copy: str, user: str = USER) -> Site:
+def split_state(site: Site, *, copy: str, user: str = USER) -> Site:
     """Build a runtime, a library that needs it and has `copy`, and one that sets the variable and asks for it."""
     site.library("libruntime.so", RUNTIME, system=True)
     site.library("alpha/liba.so", copy, needs=["libruntime.so"])
@@ -35,13 +35,13 @@ def fixture(site: Site, *, copy: str, user: str = USER) -> Site:
 
 
 def test_found_in_the_order_in_which_the_copy_comes_first(site: Site) -> None:
-    fixture(site, copy="int state;")
+    split_state(site, copy="int state;")
     assert site.live(["alpha", "beta"], ("beta/libb.so", "ask")).values == [0]
     assert site.live(["beta", "alpha"], ("beta/libb.so", "ask")).values == [7]
 
     case = site.case()
     assert site.agrees(case, ["alpha", "beta"])
-    (finding,) = split_state.check(case)
+    (finding,) = check(case)
     assert finding.severity is Severity.ERROR
     assert finding.symbols == ("state",)
     assert [package.name for package in finding.packages] == ["alpha", "beta"]
@@ -53,8 +53,8 @@ def test_found_in_the_order_in_which_the_copy_comes_first(site: Site) -> None:
 
 
 def test_found_is_certain_only_where_an_initialiser_does_it(site: Site) -> None:
-    fixture(site, copy="int state;", user=AT_IMPORT)
-    (finding,) = split_state.check(site.case())
+    split_state(site, copy="int state;", user=AT_IMPORT)
+    (finding,) = check(site.case())
     assert finding.confidence in (Confidence.CERTAIN, Confidence.LIKELY)
     assert (finding.confidence is Confidence.CERTAIN) == finding.evidence["initializer"]
 
@@ -63,19 +63,21 @@ def test_near_miss_a_constant_of_that_name(site: Site) -> None:
     """What nobody writes cannot split: both copies hold the same."""
     site.library("libruntime.so", RUNTIME.replace("int state;", "const int state = 7;"), system=True)
     site.library("alpha/liba.so", "const int state = 7;", needs=["libruntime.so"])
-    site.library("beta/libb.so", USER.replace("state = 7; ", "").replace("extern", "extern const"), needs=["libruntime.so"])
+    site.library(
+        "beta/libb.so", USER.replace("state = 7; ", "").replace("extern", "extern const"), needs=["libruntime.so"]
+    )
     assert site.live(["alpha", "beta"], ("beta/libb.so", "ask")).values == [7]
-    assert list(split_state.check(site.case())) == []
+    assert list(check(site.case())) == []
 
 
 def test_near_miss_a_copy_that_is_not_exported(site: Site) -> None:
-    fixture(site, copy='__attribute__((visibility("hidden"))) int state;')
+    split_state(site, copy='__attribute__((visibility("hidden"))) int state;')
     assert site.live(["alpha", "beta"], ("beta/libb.so", "ask")).values == [7]
-    assert list(split_state.check(site.case())) == []
+    assert list(check(site.case())) == []
 
 
 def test_near_miss_two_users_without_a_call_between_them(site: Site) -> None:
     """The second package uses its own copy and never calls into the runtime."""
-    fixture(site, copy="int state;", user="int state; int ask(void) { state = 7; return state; }")
+    split_state(site, copy="int state;", user="int state; int ask(void) { state = 7; return state; }")
     assert site.live(["alpha", "beta"], ("beta/libb.so", "ask")).values == [7]
-    assert list(split_state.check(site.case())) == []
+    assert list(check(site.case())) == []

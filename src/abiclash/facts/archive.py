@@ -136,10 +136,9 @@ class Archive:
             raise WheelError(f"it has {member.size} bytes, more than the limit of {self.limits.text} for text")
         return b"".join(checked(self._file, self._packed(member), self.limits))
 
-    def magic(self, member: Member) -> bytes:
-        """Return the first four bytes of a member, unverified. Raises WheelError."""
-        packed = self._packed(member)
-        return peek(self._file, packed, 4)
+    def head(self, member: Member, length: int) -> bytes:
+        """Return the first bytes of a member, at most `length`, unverified. Raises WheelError."""
+        return peek(self._file, self._packed(member), length)
 
 
 class SourceArchive:

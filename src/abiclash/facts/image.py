@@ -157,12 +157,24 @@ class Image:
         return found
 
     def locate(self, address: int) -> tuple[int, int]:
-        """Return the file offset of an address and how many bytes its segment holds from there."""
+        """Return the file offset of an address and how many bytes are mapped from the file from there on.
+
+        Segments that follow each other without a gap, in memory and in the file, count as one: patchelf grows a
+        string table beyond the end of its segment that way, and ld.so sees memory only.
+        """
         for load in self.loads:
             inside = address - load.vaddr
             if 0 <= inside < load.filesz:
-                return load.offset + inside, load.filesz - inside
+                return load.offset + inside, self._mapped_until(load) - address
         raise ElfError(f"address {address:#x}: no loaded segment has file bytes there; the file is damaged")
+
+    def _mapped_until(self, load: Segment) -> int:
+        """Return the address where the file's bytes stop following each other."""
+        end, offset = load.vaddr + load.filesz, load.offset + load.filesz
+        for after in sorted(self.loads, key=lambda segment: segment.vaddr):
+            if (after.vaddr, after.offset) == (end, offset):
+                end, offset = end + after.filesz, offset + after.filesz
+        return end
 
     def at(self, address: int, length: int, what: str) -> NDArray[np.uint8]:
         """Return `length` bytes at an address as a view; `what` names them in an error."""

@@ -1,8 +1,8 @@
 """Wheel files -> stored facts, on all processors.
 
-The work is split by ELF member, because one wheel may hold most of the bytes, and of the wheels that are open the largest
-member comes first. A wheel is stored as soon as its last member is read. Threads suffice: inflating, checksums, numpy
-and Parquet release the interpreter's lock.
+The work is split by ELF member, because one wheel may hold most of the bytes, and of the wheels that are open the
+largest member comes first that fits into memory. A wheel is stored as soon as its last member is read. Threads suffice:
+inflating, checksums, numpy and Parquet release the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Open:
 
     wheel: Wheel
     sha256: str
-    left: list[Member]
+    left: list[tuple[Member, int]]  # with the bytes that reading it keeps
     reading: int = 0
     objects: list[ObjectFacts] = field(default_factory=list)
     names: list[tuple[str, list[Names]]] = field(default_factory=list)
@@ -128,16 +128,16 @@ class _Work:
             return partial(self._finish, self._complete.pop())
         if self._unopened and len(self._opened) < _AHEAD:
             return partial(self._begin, self._unopened.pop())
-        waiting = sorted((one for one in self._opened if one.left), key=lambda one: -one.left[0].size)
+        waiting = sorted((one for one in self._opened if one.left), key=lambda one: -one.left[0][0].size)
         if not waiting:
             return None
-        self._arena.shrink(waiting[0].left[0].size)
-        fitting = next((one for one in waiting if self._arena.fits(one.left[0].size)), None)
+        self._arena.shrink(max(one.left[0][1] for one in waiting))
+        fitting = next((one for one in waiting if self._arena.fits(one.left[0][1])), None)
         if fitting is None and self._running:
             return None  # until another thread gives its buffer back
         one = fitting or waiting[0]
         one.reading += 1
-        return partial(self._read, one, one.left.pop(0))
+        return partial(self._read, one, one.left.pop(0)[0])
 
     def _begin(self, path: Path, task: Task) -> None:
         """Hash a wheel and look it up; open it when it is not known."""
@@ -153,7 +153,7 @@ class _Work:
             self.results[path] = NotAnalysed(str(path), str(error))
             task.advance(_size(path))
             return
-        one = _Open(wheel, sha256, list(wheel.objects))
+        one = _Open(wheel, sha256, [(member, wheel.kept(member)) for member in wheel.objects])
         task.advance(wheel.archive.size - sum(member.packed for member in wheel.objects))
         with self._changed:
             (self._opened if one.left else self._complete).append(one)

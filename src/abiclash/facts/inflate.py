@@ -125,8 +125,8 @@ def pieces(file: int, member: Packed) -> Iterator[bytes]:
 
 
 def peek(file: int, member: Packed, length: int) -> bytes:
-    """Return the first `length` (few) bytes of a member, unchecked. Raises WheelError when they cannot be inflated."""
-    packed = os.pread(file, min(member.packed, 512), member.start)
+    """Return the first bytes of a member, at most `length`, unchecked. Raises WheelError if they cannot be inflated."""
+    packed = os.pread(file, min(member.packed, length + 512), member.start)
     if member.method == STORED:
         return packed[:length]
     try:

@@ -143,7 +143,7 @@ def _strings(block: NDArray[np.uint8], own: int, *, opens: bool) -> tuple[NDArra
     Tables of numbers hold printable bytes everywhere, so only a NUL next to three of them is looked at.
     """
     none = np.empty(0, dtype=np.int64)
-    if len(block) <= SHORTEST + 1:
+    if len(block) <= SHORTEST:
         return block[:0], none
     printable, zero = (block - np.uint8(32)) <= 94, block == 0
     three = printable[:-2] & printable[1:-1]

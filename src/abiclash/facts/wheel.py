@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from abiclash.errors import ElfError, NotAnalysed, WheelError
 from abiclash.facts.archive import Archive
 from abiclash.facts.elf import read_object
+from abiclash.facts.inflate import HEAD
 from abiclash.facts.installed import importable, installed_path
 from abiclash.facts.layout import wanted
 from abiclash.facts.metadata import dist_info, read_metadata, read_record, record_faults
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from abiclash.facts.model import ObjectFacts
     from abiclash.facts.stored_names import Names
 
+_LARGE = 32 << 20
 _ELF = b"\x7fELF"
 _TEXT = (
     *(".py", ".pyi", ".pyx", ".pxd", ".pxi", ".txt", ".md", ".rst", ".json", ".toml", ".yaml", ".yml", ".cfg", ".ini"),
@@ -54,6 +56,16 @@ class Wheel:
         except BaseException:
             self.archive.close()
             raise
+
+    def kept(self, member: Member) -> int:
+        """Return how many bytes of an ELF member are kept while it is read; for small ones simply their size."""
+        if member.size < _LARGE:
+            return member.size
+        try:
+            ranges = wanted(self.archive.head(member, HEAD), member.size)
+        except (ElfError, WheelError):  # told when it is read
+            return 0
+        return sum(length for _, length in ranges)
 
     def close(self) -> None:
         self.archive.close()
@@ -132,7 +144,7 @@ class Wheel:
         if member.size < len(_ELF) or member.name.endswith(_TEXT):
             return False
         try:
-            return self.archive.magic(member) == _ELF
+            return self.archive.head(member, len(_ELF)) == _ELF
         except WheelError as error:
             self._note(member.name, str(error))
             return False

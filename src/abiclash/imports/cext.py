@@ -28,6 +28,9 @@ TABLE = "cython_string_table"
 TEXT = "cython_string_text"
 """Stands before the table's text where it could not be cut into names."""
 
+IMPORTS_FUNCTIONS = "cython_import_function"
+"""Stands for the message of Cython's C code that takes functions out of another module when it is initialised."""
+_NO_FUNCTION = b"does not export expected C function"
 _NAME = re.compile(rb"(?<=\0)(?=[A-Za-z_]|\w+__mypyc\0)\w\w{0,60}(?:\.[A-Za-z_]\w{0,60}){0,8}(?=\0)")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z", re.ASCII)
 _STREAM = re.compile(rb"x[\x01\x5e\x9c\xda]|BZh[1-9]1AY&SY")
@@ -48,6 +51,8 @@ def read_names(data: bytes) -> tuple[str, ...]:
     stands first in the table of one that imports zlib or bz2 to unpack it.
     """
     plain = {name.decode() for name in _NAME.findall(data)}
+    if _NO_FUNCTION in data:
+        plain.add(IMPORTS_FUNCTIONS)
     names = sorted(plain)
     if CYTHON not in plain:
         return tuple(names)

@@ -12,7 +12,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any
 
-from abiclash.imports.cext import CYTHON, MYPYC, TABLE, TEXT
+from abiclash.imports.cext import CYTHON, IMPORTS_FUNCTIONS, MYPYC, TABLE, TEXT
 from abiclash.imports.values import LIKELY, POSSIBLE, Module
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from abiclash.imports.world import Found
 
 _IGNORED = frozenset(("sys", "builtins", "__main__", CYTHON, TABLE, TEXT))
-_API = re.compile(r"_?[A-Z][A-Z_]*_API\Z|__pyx_capi__\Z")
+_API = re.compile(r"_?[A-Z][A-Z_]*_API\Z")
 _COMMON = frozenset(
     name for kind in (str, bytes, dict, list, set, int, complex, io.IOBase, io.TextIOWrapper, builtins) for name in dir(kind)
 )
@@ -75,6 +75,8 @@ class Names:
         self.everything = set(names)
         self.cython = CYTHON in self.everything
         self.apis = {name for name in names if _API.match(name)}
+        if IMPORTS_FUNCTIONS in self.everything:
+            self.apis.add("__pyx_capi__")
         self.own = set(module.split("."))
         self.top = module.partition(".")[0]
         self.parent = module.rpartition(".")[0]

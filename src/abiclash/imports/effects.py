@@ -50,7 +50,6 @@ def executed(machine: Machine, certainties: tuple[Certainty, ...]) -> Iterator[E
             yield Executed(module.name, path, machine.world.owner(path), certainties[module.doubt], source)
 
 
-
 def ending(module: str, error: Raised) -> Ending:
     """Return the record of an exception that reaches the importing program."""
     place = _PLACE.fullmatch(error.reason)

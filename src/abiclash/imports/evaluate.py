@@ -68,6 +68,7 @@ class Evaluator:
             ":=": self._walrus,
             "*": self._starred,
             "u": self._effects,
+            "y": self._yield,
         }
 
     def name(self, name: str, frame: Frame) -> Value:
@@ -363,6 +364,12 @@ class Evaluator:
     def _effects(self, form: list[Form], frame: Frame) -> Value:
         for child in form[1]:
             self.eval(child, frame)
+        return UNKNOWN
+
+    def _yield(self, form: list[Form], frame: Frame) -> Value:
+        value = self.eval(form[2], frame)
+        items = self.iterate(value) if form[1] else [value]
+        frame.yielded.extend([UNKNOWN] if items is None else items)
         return UNKNOWN
 
     def plain_method(self, base: Value, name: str) -> Value:

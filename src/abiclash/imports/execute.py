@@ -363,10 +363,8 @@ class Executor(Objects):
             value = self.known(context, frame)
             if isinstance(value, Thing) and value.kind == "suppress":
                 caught += value.vars["names"]
-            if isinstance(value, Instance):
-                self._enter(value, frame)
-            if target is not None:
-                self.assign(target, value if isinstance(value, Thing | Instance) else UNKNOWN, frame)
+            if target is not None or isinstance(value, Instance):
+                self.assign(target, self._entered(value, frame), frame)
         guards = frame.guards
         frame.guards += bool(caught)
         try:
@@ -378,11 +376,14 @@ class Executor(Objects):
         finally:
             frame.guards = guards
 
-    def _enter(self, value: Instance, frame: Frame) -> None:
-        for name in ("__enter__",):
-            method = self.lookup(value.cls, name)
-            if method is not MISSING:
-                self.call(method, [value], {}, frame)
+    def _entered(self, value: Value, frame: Frame) -> Value:
+        """Return what `with value as ...` binds."""
+        if isinstance(value, Thing) and value.kind == "context":
+            items = self.iterate(value.vars["yields"])
+            return self.force(items[0]) if items else UNKNOWN
+        if isinstance(value, Instance) and (method := self.lookup(value.cls, "__enter__")) is not MISSING:
+            return self.force(self.call(method, [value], {}, frame))
+        return value if isinstance(value, Thing) else UNKNOWN
 
     def _raise(self, form: list[Form], frame: Frame) -> Signal | None:
         self.eval(form[3], frame)

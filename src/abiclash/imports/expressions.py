@@ -219,5 +219,8 @@ class Expressions:
         return ["co", kind, self.expr(node.elt), None, generators]
 
     def _yield(self, node: ast.Yield | ast.YieldFrom | ast.Await) -> Form:
-        self.generator = self.generator or not isinstance(node, ast.Await)
-        return self.effects(self.expr(node.value))
+        value = self.expr(node.value)
+        if isinstance(node, ast.Await):
+            return self.effects(value)
+        self.generator = True
+        return ["y", isinstance(node, ast.YieldFrom), value]

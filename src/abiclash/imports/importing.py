@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from abiclash.imports.files import normalised
-from abiclash.imports.paths import path_text
+from abiclash.imports.paths import join_path, path_text
 from abiclash.imports.values import MISSING, UNKNOWN, Frame, Module, Native, Raised, Thing, Value
 from abiclash.imports.world import Found
 
@@ -178,6 +178,12 @@ def resource_files(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) 
     return Thing("path", search[0]) if search else UNKNOWN
 
 
+def resource_path(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
+    """importlib.resources.path(package, name)."""
+    place = resource_files(machine, args[:1], {}, frame)
+    return join_path(place, args[1:]) if isinstance(place, Thing) else UNKNOWN
+
+
 def distribution_version(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
     """importlib.metadata.version(name): from the names of the .dist-info folders. Raises as the real one does."""
     name = machine.force(args[0]) if args else UNKNOWN
@@ -249,7 +255,11 @@ NATIVES: dict[str, dict[str, Value]] = {
     "importlib.util": _UTIL,
     "importlib._bootstrap": {name: _UTIL[name] for name in ("module_from_spec", "spec_from_loader")},
     "importlib.metadata": {"version": Native("version", distribution_version)},
-    "importlib.resources": {"files": Native("files", resource_files)},
+    "importlib.resources": {
+        "files": Native("files", resource_files),
+        "as_file": Native("as_file", lambda _m, args, _k, _f: args[0] if args else UNKNOWN),
+        "path": Native("path", resource_path),
+    },
     "imp": {
         "load_dynamic": Native("load_dynamic", load_dynamic),
         "find_module": Native("find_module", find_module),

@@ -117,7 +117,10 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "fnmatch": {"fnmatch": Native("fnmatch", matches), "fnmatchcase": Native("fnmatchcase", matches)},
         "pathlib": {name: Native(name, _path) for name in ("Path", "PurePath", "PosixPath", "PurePosixPath")},
         "functools": {"partial": Native("partial", _partial)},
-        "contextlib": {"suppress": Native("suppress", _suppress)},
+        "contextlib": {
+            "suppress": Native("suppress", _suppress),
+            "contextmanager": Native("contextmanager", _contextmanager),
+        },
         "warnings": {name: _constant(None) for name in ("warn", "filterwarnings", "simplefilter", "warn_explicit")},
         "re": {name: _constant(UNKNOWN) for name in ("compile", "match", "search", "sub", "findall", "split", "escape", "fullmatch")},
         "copy": {"copy": Native("copy", _copy), "deepcopy": Native("deepcopy", _copy)},
@@ -158,6 +161,16 @@ def _path(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value
 
 def _partial(_machine: Machine, args: Args, kwargs: Kwargs, _frame: Frame) -> Value:
     return Bound(args[0], args[1:], kwargs) if args else UNKNOWN
+
+
+def _contextmanager(_machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
+    """Return a function that gives a context, whose `as` is what the generator yields first."""
+    generator = args[0] if args else UNKNOWN
+
+    def enter(machine: Machine, inner: Args, kwargs: Kwargs, frame: Frame) -> Value:
+        return Thing("context", "", {"yields": machine.call(generator, inner, kwargs, frame)})
+
+    return Bound(Native("context", enter), [])
 
 
 def _suppress(_machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:

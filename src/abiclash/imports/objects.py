@@ -240,7 +240,7 @@ class Objects(Evaluator):
         # A base class's constructor is called for what it does to the object, not for its result.
         if function.name == "__init__" or self.reaches(function, [*args, *kwargs.values()]):
             return self._run(function, args, kwargs, frame)
-        return UNKNOWN if kind else Deferred(lambda: self._run(function, args, kwargs, frame))
+        return Deferred(lambda: self._run(function, args, kwargs, frame))
 
     def _run(self, function: Function, args: list[Value], kwargs: dict[str, Value], frame: Frame) -> Value:
         """Execute a function's body, once for each set of known arguments."""
@@ -256,7 +256,7 @@ class Objects(Evaluator):
             return UNKNOWN
         self._results[key] = UNKNOWN  # a recursive call does not go round again
         self._kept += [function, args, kwargs]
-        parameters, _, _, _, body = function.source.function(function.index)
+        parameters, _, _, kind, body = function.source.function(function.index)
         inner = Frame(function.module, {}, _path(function), function.outer, function)
         self._bind(function, parameters, args, kwargs, inner)
         self.depth += 1
@@ -271,6 +271,8 @@ class Objects(Evaluator):
         value = signal.value if signal is not None and signal.kind == "return" else None
         if inner.returned:
             value = inner.returned[0] if signal is None and len(inner.returned) == 1 else UNKNOWN
+        if kind == 1:
+            value = inner.yielded
         if library:
             return UNKNOWN
         if self.stateless(function):

@@ -165,6 +165,7 @@ class Frame:
     globals: frozenset[str] = frozenset()
     guards: int = 0
     returned: list[Value] = field(default_factory=list)
+    yielded: list[Value] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from abiclash.linker.link_map import LoadFailure
@@ -12,14 +13,18 @@ if TYPE_CHECKING:
     from abiclash.linker.link_map import LinkMap
 
     MapByName = Callable[[str, LinkMap], LinkMap | None]
+    MoveBefore = Callable[[LinkMap, LinkMap], None]
 
 
-def search_list(root: LinkMap, preloads: Iterable[LinkMap], load: MapByName) -> list[LinkMap]:
+def search_list(
+    root: LinkMap, preloads: Iterable[LinkMap], load: MapByName, move_before: MoveBefore
+) -> list[LinkMap]:
     """Walk DT_NEEDED breadth-first from `root`, loading what is not there yet, and return the list.
 
     load: returns the map for a name that an object needs, or raises LoadFailure. Objects that DT_AUXILIARY and
-    DT_FILTER name go before the object that names them; a missing auxiliary is no failure. Each dependency that
-    has no list of its own yet gets its direct dependencies recorded (l_initfini).
+    DT_FILTER name go before the object that names them, also in the list of all objects (move_before); a missing
+    auxiliary is no failure. Each dependency that has no list of its own yet gets its direct dependencies recorded
+    (l_initfini).
     """
     listed = [root, *preloads]
     done: set[int] = set()
@@ -31,15 +36,17 @@ def search_list(root: LinkMap, preloads: Iterable[LinkMap], load: MapByName) -> 
             continue
         done.add(link.file)
         direct: list[int] = []
+        filtees: list[LinkMap | None] = []
         for name in link.facts.needed:
             _append(load(name, link), listed, direct)
         for name in link.facts.filter:  # linkers write DT_FILTER before DT_AUXILIARY
-            _insert_before(link, load(name, link), listed, direct)
+            filtees.append(load(name, link))
         for name in link.facts.auxiliary:
-            try:
-                _insert_before(link, load(name, link), listed, direct)
-            except LoadFailure:
-                continue
+            with suppress(LoadFailure):
+                filtees.append(load(name, link))
+        for filtee in filtees:
+            if filtee is not None and _insert_before(link, filtee, listed, direct):
+                move_before(filtee, link)
         link.direct = tuple(direct)
         if link.search_list is None and link.dependencies is None and link is not root:
             link.dependencies = (link.file, *direct)
@@ -53,14 +60,12 @@ def _append(link: LinkMap | None, listed: list[LinkMap], direct: list[int]) -> N
             listed.append(link)
 
 
-def _insert_before(current: LinkMap, link: LinkMap | None, listed: list[LinkMap], direct: list[int]) -> None:
-    """Put a filtee before the object that names it, unless it stands earlier already."""
-    if link is None:
-        return
+def _insert_before(current: LinkMap, link: LinkMap, listed: list[LinkMap], direct: list[int]) -> bool:
+    """Put a filtee before the object that names it, unless it stands earlier already; tell whether it moved."""
     direct.append(link.file)
-    place = listed.index(current)
-    if any(other is link for other in listed[:place]):
-        return
-    if any(other is link for other in listed[place:]):
-        listed.remove(link)
+    place = next(i for i, other in enumerate(listed) if other is current)
+    if any(other is link for other in listed[: place + 1]):
+        return False
+    listed[:] = [other for other in listed if other is not link]
     listed.insert(place, link)
+    return True

@@ -287,7 +287,7 @@ class Process:
             path = expand(name, origin_of(requester.name), self.host)
             return self._map(path, requester, kind, mode=mode & Mode.DEEPBIND)
 
-        listed = search_list(root, preloads, load)
+        listed = search_list(root, preloads, load, self._move_before)
         files = [link.file for link in listed]
         root.search_list = tuple(files)
         root.dependencies = None  # it has none of its own while it is sorted with the others
@@ -296,6 +296,12 @@ class Process:
         order = sort_maps(first, lambda file: self.maps[file].dependencies, self.executable, dfs=dfs)
         root.dependencies = tuple(order)
         return listed
+
+    def _move_before(self, link: LinkMap, other: LinkMap) -> None:
+        """Move an object in the list of all objects."""
+        order = [file for file in self.maps if file != link.file]
+        order.insert(order.index(other.file), link.file)
+        self.maps = {file: self.maps[file] for file in order}
 
     # -- versions, relocation ---------------------------------------------------------------------------------
 

@@ -141,9 +141,11 @@ class Relocator:
         )
         by_key = np.argsort(merged.key, kind="stable")
         matches = Matches.none(len(by_key))
-        matches.enter(by_key, self._look_up(process, merged.take(by_key), scope))
-        unversioned = ((matches.flags & NO_VERSIONS) != 0) & (merged.version != 0)
-        found = matches.file.copy()
+        met = Matches.none(len(by_key))
+        found, first = self._look_up(process, merged.take(by_key), scope)
+        matches.enter(by_key, found)
+        met.enter(by_key, first)
+        unversioned = ((met.flags & NO_VERSIONS) != 0) & (merged.version != 0)
         self._keep_unique(process, merged, matches)
         self._keep_protected(process, links, merged, matches, scope)
         start = 0
@@ -152,17 +154,21 @@ class Relocator:
             link.global_seen = len(process.global_scope)
             link.targets, link.target_rows = matches.file[start:stop], matches.row[start:stop]
             doubtful = np.flatnonzero(unversioned[start:stop])
-            bare[link.file] = list(zip(doubtful.tolist(), found[start:stop][doubtful].tolist(), strict=True))
+            bare[link.file] = list(zip(doubtful.tolist(), met.file[start:stop][doubtful].tolist(), strict=True))
             start = stop
 
-    def _look_up(self, process: Process, queries: Queries, scope: list[Scope]) -> Matches:
-        """Find each query's definition; under LD_DYNAMIC_WEAK the first strong one, or else the first weak one."""
+    def _look_up(self, process: Process, queries: Queries, scope: list[Scope]) -> tuple[Matches, Matches]:
+        """Find each query's definition, and the first that it met.
+
+        They differ under LD_DYNAMIC_WEAK only: the definition is the first strong one, or else the first weak one.
+        """
+        first = self._search_scope(process, queries, scope, self._rules)
         if not self._dynamic_weak:
-            return self._search_scope(process, queries, scope, self._rules)
+            return first, first
         matches = self._search_scope(process, queries, scope, replace(self._rules, strong_only=True))
         left = np.flatnonzero(matches.file == NOT_FOUND)
-        matches.enter(left, self._search_scope(process, queries.take(left), scope, self._rules))
-        return matches
+        matches.enter(left, first.take(left))
+        return matches, first
 
     def _search_scope(self, process: Process, queries: Queries, scope: list[Scope], rules: Rules) -> Matches:
         """Walk l_scope: the first part with a match wins. What one part has shown to lack is not searched again."""
@@ -219,7 +225,7 @@ class Relocator:
         if entry.any():
             stubs = away[entry][np.argsort(queries.key[away[entry]], kind="stable")]
             calls = Queries(queries.key[stubs], queries.version[stubs], queries.flags[stubs] | np.uint8(Q_PLT))
-            again = self._look_up(process, calls, scope).file
+            again = self._look_up(process, calls, scope)[0].file
             away = np.setdiff1d(away, stubs[(again == NOT_FOUND) | (again == own[stubs])])
         matches.file[away], matches.row[away] = own[away], row[away]
 

@@ -84,8 +84,8 @@ def _of_package(package: CasePackage, libraries: list[ObjectFacts]) -> Iterator[
             plain,
             "plain",
             "under the plain name",
-            "Another package's library of that name, or the host's, is taken instead where it is loaded first; where this "
-            "one comes first, others use it.",
+            "Where another package's library of that name, or the host's, is loaded first, it is used instead; where "
+            "this one comes first, others use it.",
             "Give each a unique name: `auditwheel repair` adds a hash.",
         )
     families: dict[str, list[ObjectFacts]] = defaultdict(list)

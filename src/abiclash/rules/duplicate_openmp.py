@@ -40,7 +40,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abiclash.rules.carried import carriers, ids, played_orders, runtimes
+from abiclash.rules.carried import carriers, ids, runtimes
 from abiclash.rules.case import Stage
 from abiclash.rules.culprits import named, orders
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
@@ -169,7 +169,6 @@ def _deduplicated(case: Case) -> Iterator[Finding]:
 
 
 def _shared_name(case: Case, soname: str, owners: dict[str, list[ObjectFacts]]) -> Finding:
-    failing = played_orders(case)
     return RULE.finding(
         packages=ids(case, owners),
         confidence=Confidence.POSSIBLE,
@@ -189,13 +188,11 @@ def _shared_name(case: Case, soname: str, owners: dict[str, list[ObjectFacts]]) 
             ),
         ],
         key=[soname],
-        failing_order=failing[0] if failing else None,
         objects=[facts.path for found in owners.values() for facts in found],
         evidence={
             "soname": soname,
             "condition": "the copies are opened by different paths",
             "copies": {name: [facts.path for facts in found] for name, found in sorted(owners.items())},
-            "failing_orders": [],
         },
     )
 

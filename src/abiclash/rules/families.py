@@ -77,7 +77,7 @@ def _mangled(name: str) -> Family | None:
     reader = _Reader(name, 3)
     try:
         parts, constant, maker = reader.nested()
-    except (_UnreadableError, IndexError):
+    except (ValueError, IndexError):
         return None
     if len(parts) < 2:
         return None

@@ -7,7 +7,7 @@ other is handled by code that may not agree on what is in it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -109,14 +109,17 @@ def mixed(
         keys = strong_uses(process.maps[victim], library)
         direct = set(keys.tolist())
         used: dict[str, dict[int, str]] = {}
+        typed: set[str] = set()
         for key, name in known_names(case, keys).items():
             found = member_of(name)
             if found is not None and found.scope in by_scope:
                 used.setdefault(found.scope, {})[key] = name
+                typed.update([found.scope] if found.typed else [])
         for scope in sorted(used):
             through = tuple(one for one in by_scope[scope] if one.key not in direct)
             if through:
-                yield Mixed(through[0].family, through, victim, used[scope])
+                known = replace(through[0].family, typed=scope in typed or any(one.family.typed for one in through))
+                yield Mixed(known, through, victim, used[scope])
 
 
 def member_of(name: str) -> Family | None:

@@ -106,7 +106,7 @@ def _modules(case: Case) -> dict[str, str]:
         name: package.id.name
         for package in case.packages.values()
         for facts in package.wheel.objects
-        if (name := module_name(facts.path)) is not None
+        if (name := module_name(facts.path.removeprefix(case.site_packages + "/"))) is not None
     }
 
 

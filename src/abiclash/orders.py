@@ -1,0 +1,78 @@
+"""Which import orders to play.
+
+All orders of a small set. Of a larger one the order as given, then each package first that could do something to the
+others which neither the given order nor another package in front has shown (`contact`). What a pair of packages would
+do to each other is seen in one of them, unless a third package stands between the two; then these two come first.
+"""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
+
+    from abiclash.contact import Claim, Surface
+
+    Order = tuple[str, ...]
+
+ALL_ORDERS_UP_TO = 3
+"""Sets of at most this many packages are played in every order."""
+
+
+def all_orders(names: Sequence[str]) -> list[Order]:
+    """Return every order of a small set; none of a single package."""
+    return list(permutations(names)) if len(names) > 1 else []
+
+
+def orders_that_matter(names: Sequence[str], surfaces: Mapping[str, Surface]) -> list[Order]:
+    """Return the given order and those that can differ from it. surfaces: of each package."""
+    given = tuple(names)
+    orders = [given]
+    for first in _firsts(given, surfaces):
+        orders.append(_led_by((first,), given, surfaces))
+        orders += [_led_by((first, second), given, surfaces) for second in _shielded(orders[-1], surfaces)]
+    return list(dict.fromkeys(orders))
+
+
+def _firsts(given: Order, surfaces: Mapping[str, Surface]) -> Iterator[str]:
+    """Yield as few packages as show every claim by coming first; the given order's first one shows its own."""
+    open_claims: set[Claim] = set().union(*(surfaces[name].claims for name in given)) - surfaces[given[0]].claims
+    while open_claims:
+        best = max(given, key=lambda name: len(surfaces[name].claims & open_claims))  # the earliest of equals
+        open_claims -= surfaces[best].claims
+        yield best
+
+
+def _led_by(front: Order, given: Order, surfaces: Mapping[str, Surface]) -> Order:
+    """Put packages first, and last those that fill the global scope, for they change what all later ones get."""
+    rest = [name for name in given if name not in front]
+    return (*front, *sorted(rest, key=lambda name: bool(surfaces[name].about("scope"))))
+
+
+def _shielded(order: Order, surfaces: Mapping[str, Surface]) -> Iterator[str]:
+    """Yield the packages for which another one, after the first, decides what the first alone would have left open.
+
+    That is: which file a name means, or how an object is bound where the first could have had a hand in it; and what
+    is in the global scope.
+    """
+    first = surfaces[order[0]]
+    reaches_all = bool(first.about("scope", "unique"))
+    decided: dict[tuple[str, Hashable], set[Hashable]] = {}
+    scoped = False
+    for place, name in enumerate(order[1:]):
+        own = surfaces[name]
+        left_open = [claim for claim in own.claims if _open(claim, first, reaches_all=reaches_all)]
+        changed = any(decided.get((claim.kind, claim.about), set()) - {claim.choice} for claim in left_open)
+        if place and (changed or scoped) and (reaches_all or first.about() & own.about()):
+            yield name
+        for claim in left_open:
+            decided.setdefault((claim.kind, claim.about), set()).add(claim.choice)
+        scoped = scoped or bool(own.about("scope"))
+
+
+def _open(claim: Claim, first: Surface, *, reaches_all: bool) -> bool:
+    """Whether the package in front has not decided it, and could still matter for it."""
+    matters = claim.kind == "name" or (claim.kind == "object" and reaches_all)
+    return matters and (claim.kind, claim.about) not in first.about()
