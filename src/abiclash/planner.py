@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.imports.documents import NoCache
 from abiclash.imports.plan import LoadPlan, everything, plans
+from abiclash.imports.plan_document import find, keep, plan_key
 from abiclash.names import name_key
 from abiclash.orders import ALL_ORDERS_UP_TO
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from abiclash.facts.model import ObjectFacts, WheelFacts
+    from abiclash.imports.documents import SourceCache
     from abiclash.imports.plan import Load
     from abiclash.setting import Setting
 
@@ -33,8 +36,9 @@ class ImportPlanner:
     own plans are put one after the other, each load where it comes first.
     """
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, documents: SourceCache | None = None) -> None:
         self._setting = setting
+        self._documents = NoCache() if documents is None else documents
         self._plans: dict[tuple[str, ...], LoadPlan] = {(): LoadPlan((), ())}
         self._requested = [name for name, package in setting.packages.items() if package.requested]
 
@@ -44,7 +48,7 @@ class ImportPlanner:
             if len(self._requested) <= ALL_ORDERS_UP_TO:
                 self._follow(order)
             elif len(order) == 1:
-                self._plans[order] = plans([self._modules(order[0])], self._setting.imports)[-1]
+                self._plans[order] = self._made(order)[-1]
             else:
                 self._plans[order] = _joined([self.plan((name,)) for name in order])
         return self._plans[order]
@@ -52,8 +56,20 @@ class ImportPlanner:
     def _follow(self, order: tuple[str, ...]) -> None:
         """Import the packages of an order and then the others, which gives the plan of each longer order, too."""
         full = (*order, *(name for name in self._requested if name not in order))
-        for length, found in enumerate(plans([self._modules(name) for name in full], self._setting.imports), start=1):
+        for length, found in enumerate(self._made(full), start=1):
             self._plans.setdefault(full[:length], found)
+
+    def _made(self, order: tuple[str, ...]) -> list[LoadPlan]:
+        """Return the plans of all prefixes of an order, from the store where the same question was asked before."""
+        world = self._setting.imports
+        groups = [self._modules(name) for name in order]
+        files = [(package.id.name, package.wheel.sha256) for package in self._setting.packages.values()]
+        key = plan_key(world.python, world.path, files, groups)
+        found = find(self._documents, key)
+        if found is None:
+            found = plans(groups, world)
+            keep(self._documents, key, found)
+        return found
 
     def _modules(self, name: str) -> tuple[str, ...]:
         return modules_of(self._setting.packages[name].wheel)

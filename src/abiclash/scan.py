@@ -106,7 +106,7 @@ def prepare(request: ScanRequest, progress: Progress | None = None) -> tuple[Set
     wheels = gather(resolution, store, progress=progress, offline=request.offline)
     order = _import_order(targets, wheels)
     setting = set_up(wheels, order, host, store, Fetcher(store.root, offline=request.offline))
-    return setting, wheels, ImportPlanner(setting)
+    return setting, wheels, ImportPlanner(setting, store)
 
 
 def _targets(request: ScanRequest) -> list[Target]:

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abiclash.sources.live_host import live
+from tests.linker.assembly import Assembler
 from tests.linker.judge import DRIVER, Judge
 from tests.support.builder import Builder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from abiclash.sources.host_profile import HostProfile
+    from tests.linker.assembly import Object
+
+    Build = Callable[[Object], Path]
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +34,9 @@ def judge(builder: Builder, host: HostProfile, tmp_path: Path) -> Judge:
         pytest.skip("the machine's C library is not glibc")
     driver = builder.program("driver", DRIVER, flags=["-ldl"], into=tmp_path / "bin")
     return Judge(host, driver, tmp_path)
+
+
+@pytest.fixture
+def build(judge: Judge) -> Build:
+    """Return what makes a shared object in the judge's folder."""
+    return Assembler(judge.folder).build

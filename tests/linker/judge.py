@@ -18,6 +18,7 @@ from abiclash.linker.link_map import Mode
 from abiclash.linker.process import Process
 from abiclash.linker.world import World
 from abiclash.sources.live_files import LiveFiles
+from abiclash.sources.tunables import parse_tunables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -205,6 +206,7 @@ class Judge:
             self.host,
             library_path=tuple(path.replace(";", ":").split(":")) if path else (),
             dynamic_weak="LD_DYNAMIC_WEAK" in environ,
+            tunables=parse_tunables(environ.get("GLIBC_TUNABLES", "")),
         )
         preload = environ.get("LD_PRELOAD", "").replace(":", " ").split()
         process = Process.start(World([fixtures, host]), host, str(program), preload)

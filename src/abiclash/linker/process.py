@@ -291,7 +291,7 @@ class Process:
         files = [link.file for link in listed]
         root.search_list = tuple(files)
         root.dependencies = None  # it has none of its own while it is sorted with the others
-        dfs = self.host.libc_version >= (2, 35)
+        dfs = self.host.libc_version >= (2, 35) and self.host.tunables.get("rtld.dynamic_sort") != 1
         first = [root.file, *(file for file in files if file != root.file)]  # filtees come before it in the list
         order = sort_maps(first, lambda file: self.maps[file].dependencies, self.executable, dfs=dfs)
         root.dependencies = tuple(order)
