@@ -23,7 +23,6 @@ from abiclash.facts.layout import wanted
 from abiclash.facts.store import Store
 from abiclash.facts.wheel import Wheel
 
-
 _WORKS = {
     "floor": "floor: inflate and drop, 1 thread",
     "1": "index, 1 thread",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abiclash.imports.documents import NoCache
-from abiclash.imports.plan import LoadPlan, everything, plans
+from abiclash.imports.flags import RTLD_NOW
+from abiclash.imports.plan import Cause, Load, LoadPlan, everything, plans
 from abiclash.imports.plan_document import find, keep, plan_key
 from abiclash.names import name_key
 from abiclash.orders import ALL_ORDERS_UP_TO
@@ -17,9 +19,9 @@ if TYPE_CHECKING:
 
     from abiclash.facts.model import ObjectFacts, WheelFacts
     from abiclash.imports.documents import SourceCache
-    from abiclash.imports.plan import Load
     from abiclash.setting import Setting
 
+ET_DYN = 3
 _ASIDE = frozenset({"tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts", "tools"})
 """Top-level names that a wheel may carry along but that nobody means by its name."""
 
@@ -78,17 +80,32 @@ class ImportPlanner:
         return self.plan(tuple(order)).loads
 
     def rest(self, package: str, known: Iterable[str]) -> Sequence[Load]:
-        """Return the package's extension modules that no import was seen to load."""
+        """Return what else the package could load: extension modules that no import was seen to load, and libraries
+        that no object needs, which are opened under a name that the source does not show.
+        """
         wheel = self._setting.packages[package].wheel
-        site = self._setting.host.interpreter.site_packages
-        files = [
-            f"{site}/{facts.path}" if wheel.filename else wheel.members.get(facts.path, facts.path)
-            for facts in wheel.objects
-            if _is_extension(facts)
-        ]
         seen = set(known)
-        others = everything(package, self._setting.imports, files, LoadPlan((), ()))
-        return [load for load in others if load.path not in seen]
+        extensions = [self._installed(wheel, facts) for facts in wheel.objects if _is_extension(facts)]
+        libraries = [self._installed(wheel, facts) for facts in wheel.objects if self._is_orphan(facts)]
+        cause = Cause("assumed", "", 0, f"a library of {package} that nothing is linked to")
+        others = everything(package, self._setting.imports, extensions, LoadPlan((), ()))
+        opened = (Load(path, RTLD_NOW, cause, "possible", None, package) for path in sorted(libraries))
+        return [load for load in (*others, *opened) if load.path not in seen]
+
+    def _installed(self, wheel: WheelFacts, facts: ObjectFacts) -> str:
+        if not wheel.filename:
+            return wheel.members.get(facts.path, facts.path)
+        return f"{self._setting.host.interpreter.site_packages}/{facts.path}"
+
+    def _is_orphan(self, facts: ObjectFacts) -> bool:
+        """Whether a shared object is neither an extension module nor needed by any object of the set."""
+        shared = facts.type == ET_DYN and facts.interp is None and ".so" in facts.path
+        return shared and facts.soname not in self._needed and not _is_extension(facts)
+
+    @cached_property
+    def _needed(self) -> frozenset[str]:
+        packages = self._setting.packages.values()
+        return frozenset(name for package in packages for facts in package.wheel.objects for name in facts.needed)
 
     @property
     def plans(self) -> dict[tuple[str, ...], LoadPlan]:

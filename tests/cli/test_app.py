@@ -12,6 +12,7 @@ import pytest
 
 from abiclash import __version__
 from abiclash.cli import app, options, status, terminal
+from abiclash.control.view import everything
 from abiclash.errors import AbiclashError, SourceError, UsageError
 from abiclash.progress import Silent
 from tests.reports.sample import CLEAN, CONFLICT, NOTE
@@ -115,7 +116,7 @@ def test_exit_status_of_a_scan(result: ScanResult | str, fail_on: str, expected:
     from dataclasses import replace  # noqa: PLC0415 - reads better here
 
     played = replace(CLEAN, findings=(NOTE,)) if isinstance(result, str) else result
-    assert status.of_scan(played, fail_on) == expected
+    assert status.of_scan(played, everything(played.findings), fail_on) == expected
 
 
 def test_request_carries_what_was_asked(tmp_path: Path) -> None:

@@ -114,14 +114,13 @@ class Assembler:
         """Assemble and link one object; libraries it needs are stood for by stubs that define every version."""
         target = self.folder / thing.file
         target.parent.mkdir(parents=True, exist_ok=True)
-        source = text_of(thing, self.machine)
         stubs = [self.stub(name, thing) for name in thing.needed]
         options = [f"--soname={thing.soname}"] if thing.soname is not None else []
         if thing.rpath is not None:
             options += ["--disable-new-dtags", "-rpath", thing.rpath]
         if thing.runpath is not None:
             options += ["--enable-new-dtags", "-rpath", thing.runpath]
-        self._link(target, source, thing.versions, [*options, "--no-as-needed", *map(str, stubs), *thing.options])
+        self._link(target, thing, [*options, "--no-as-needed", *map(str, stubs), *thing.options])
         return target
 
     def stub(self, name: str, user: Object) -> Path:
@@ -142,20 +141,20 @@ class Assembler:
                 )
                 for symbol, version, use in {(s, v): (s, v, u) for s, v, u in wanted}.values()
             ]
-            thing = Object("", definitions=tuple(lines))
+            thing = Object("", definitions=tuple(lines), versions=tuple(versions))
             target = self.folder / "stubs" / key
             target.parent.mkdir(exist_ok=True)
-            self._link(target, text_of(thing, self.machine), versions, [f"--soname={name}"])
+            self._link(target, thing, [f"--soname={name}"])
             self._stubs[key] = target
         return self._stubs[key]
 
-    def _link(self, target: Path, source: str, versions: Sequence[str], options: Sequence[str]) -> None:
+    def _link(self, target: Path, thing: Object, options: Sequence[str]) -> None:
         relocatable = target.with_name(target.name + ".o")
         command = [f"{self.machine.prefix}as", *self.machine.assembler, "-o", str(relocatable)]
-        _run(command, source)
+        _run(command, text_of(thing, self.machine))
         script = target.with_name(target.name + ".map")
-        if versions:
-            script.write_text("".join(f"{version} {{ }};\n" for version in versions))
+        if thing.versions:
+            script.write_text("".join(_node(version, thing.definitions) for version in thing.versions))
             options = [*options, f"--version-script={script}"]
         linker = [f"{self.machine.prefix}ld", *self.machine.linker, "-shared", "-z", "noexecstack"]
         _run([*linker, "-o", str(target), str(relocatable), *options])
@@ -168,6 +167,12 @@ def _run(command: Sequence[str], source: str | None = None) -> None:
     if done.returncode:
         message = f"{' '.join(command)}\n{done.stderr}\n{source or ''}"
         raise AssertionError(message)
+
+
+def _node(version: str, definitions: Sequence[Definition]) -> str:
+    """Return a node of a version script. A unique symbol gets its version there: .symver makes it an ordinary one."""
+    names = [f"{d.name};" for d in definitions if d.sort == "unique" and d.version == version]
+    return f"{version} {{ {' '.join(names)} }};\n"
 
 
 def text_of(thing: Object, machine: Machine) -> str:
@@ -183,7 +188,8 @@ def text_of(thing: Object, machine: Machine) -> str:
 
 def _definition(definition: Definition, place: int, machine: Machine) -> list[str]:
     name = definition.name
-    label = name if definition.version is None else f"{name}__{place}"
+    plain = definition.version is None or definition.sort == "unique"
+    label = name if plain else f"{name}__{place}"
     section, kind = {
         "function": (".text", "function"),
         "ifunc": (".text", "gnu_indirect_function"),
@@ -200,7 +206,7 @@ def _definition(definition: Definition, place: int, machine: Machine) -> list[st
     if definition.visibility != "default":
         lines.append(f".{definition.visibility} {label}")
     lines += [f"{label}:", *_body(definition, machine), f".size {label}, . - {label}"]
-    if definition.version is not None:
+    if not plain:
         at = "@@" if definition.default else "@"
         lines.append(f".symver {label}, {name}{at}{definition.version}, remove")
     return lines

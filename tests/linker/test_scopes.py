@@ -142,7 +142,7 @@ def test_start_up_objects_and_preloads_are_global(builder: Builder, build: Build
     program = builder.program(
         "program",
         "#include <dlfcn.h>\n#include <stdio.h>\nint f(void);\n"
-        "int main(int count, char **words) { puts(count > 2 && dlopen(words[2], 2) ? \"opened\" : dlerror()); return f(); }",
+        "int main(int count, char **words) { puts(count > 2 && dlopen(words[2], 2) ? \"opened\" : dlerror()); return count > 9 ? f() : 0; }",
         libs=[below],
         flags=["-Wl,-rpath,$ORIGIN", "-Wl,-z,now"],
     )

@@ -62,7 +62,7 @@ def definitions(draw: st.DrawFn, versions: Sequence[str], *, ifunc: bool) -> tup
         sort = draw(st.sampled_from(sorts))
         name = draw(st.sampled_from(_NAMES[sort]))
         version = draw(st.sampled_from([None, *versions])) if versions else None
-        default = version is not None and draw(st.booleans())
+        default = version is not None and (sort == "unique" or draw(st.booleans()))
         taken = [d for (other, _), d in chosen.items() if other == name]
         if (name, version) in chosen or (
             (version is None or default) and any(d.version is None or d.default for d in taken)
@@ -139,7 +139,7 @@ def objects(draw: st.DrawFn, folder: str, name: str, present: Sequence[str], *, 
 
 def base(versions: Sequence[str | None]) -> Object:
     """A library that defines every name in every version; None for none."""
-    sorts: dict[str, Sort] = {name: "function" for name in (*_NAMES["function"], "i0")}
+    sorts: dict[str, Sort] = dict.fromkeys((*_NAMES["function"], "i0"), "function")
     sorts |= dict.fromkeys([*_NAMES["data"], *_NAMES["unique"]], "data")
     sorts |= dict.fromkeys(_NAMES["tls"], "tls")
     symbols = [
@@ -150,6 +150,7 @@ def base(versions: Sequence[str | None]) -> Object:
     return Object(f"base/{BASE}", BASE, (), tuple(symbols), versions=tuple(v for v in versions if v is not None))
 
 
+_LINKS = ("d0/link.so", "d1/lib4.so", "d2/lib0.so")
 _FLAGS = st.sampled_from(
     [
         Mode.NOW,
@@ -179,7 +180,7 @@ def link_worlds(draw: st.DrawFn, *, ifunc: bool = True) -> LinkWorld:
     files = [thing.file for thing in things]
     links = draw(
         st.lists(
-            st.tuples(st.sampled_from(["d0/link.so", "d1/lib4.so", "d2/lib0.so"]), st.sampled_from(files), st.booleans()),
+            st.tuples(st.sampled_from(_LINKS), st.sampled_from(files), st.booleans()),
             max_size=2,
             unique_by=lambda link: link[0],
         )

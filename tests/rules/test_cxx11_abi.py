@@ -27,7 +27,7 @@ def case_of(site: Site, *flags: str) -> Case:
     return site.case()
 
 
-def test_a_class_that_holds_another_string(site: Site) -> None:
+def test_found_a_class_that_holds_another_string(site: Site) -> None:
     found = list(cxx11_abi.check(case_of(site, *OLD)))
     assert [finding.severity for finding in found] == [Severity.WARNING]
     assert [package.name for package in found[0].packages] == ["alpha", "beta"]

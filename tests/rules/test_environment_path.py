@@ -50,7 +50,7 @@ def test_near_miss_set_by_a_function(site: Site) -> None:
     assert list(environment_path.check(case_of(site, "import os\ndef start():\n    " + SETS.splitlines()[1]))) == []
 
 
-def test_a_variable_for_threads_is_a_note(site: Site) -> None:
+def test_found_a_variable_for_threads_is_a_note(site: Site) -> None:
     reads = READS.replace("VIEW_PLUGIN_PATH", "VIEW_NUM_THREADS")
     sets = 'import os\nos.environ["VIEW_NUM_THREADS"] = "1"\n'
     (finding,) = environment_path.check(case_of(site, sets, reads))

@@ -34,7 +34,7 @@ def case_of(site: Site, *strings: str, provider: str = "2.0.0", later: bool = Fa
     return replace(case, packages={**case.packages, "numpy": numpy})
 
 
-def test_compiled_for_numpy_1_beside_numpy_2(site: Site) -> None:
+def test_found_compiled_for_numpy_1_beside_numpy_2(site: Site) -> None:
     (finding,) = python_abi.check(case_of(site, OLD))
     assert (finding.severity, finding.confidence) == (Severity.ERROR, Confidence.LIKELY)
     assert [package.name for package in finding.packages] == ["numpy", "user"]
@@ -43,7 +43,7 @@ def test_compiled_for_numpy_1_beside_numpy_2(site: Site) -> None:
     assert "'numpy<2'" in finding.advice[0].text
 
 
-def test_a_module_that_only_use_loads_is_a_warning(site: Site) -> None:
+def test_found_a_module_that_only_use_loads_is_a_warning(site: Site) -> None:
     (finding,) = python_abi.check(case_of(site, OLD, later=True))
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.POSSIBLE)
 
@@ -56,7 +56,7 @@ def test_near_miss_numpy_1_is_there(site: Site) -> None:
     assert list(python_abi.check(case_of(site, OLD, provider="1.26.4"))) == []
 
 
-def test_compiled_for_a_newer_numpy(site: Site) -> None:
+def test_found_compiled_for_a_newer_numpy(site: Site) -> None:
     (finding,) = python_abi.check(case_of(site, OLD, NEW, HEADERS.format("1.25"), provider="1.23.0"))
     assert finding.severity is Severity.ERROR
     assert "'numpy>=1.25'" in finding.advice[0].text
@@ -78,7 +78,7 @@ def handshake(site: Site, mine: str, theirs: str, message: str) -> Case:
 REFUSAL = "tree & sign libxml2 library version mismatch"
 
 
-def test_two_versions_of_a_library_that_pass_each_other_objects(site: Site) -> None:
+def test_found_two_versions_of_a_library_that_pass_each_other_objects(site: Site) -> None:
     (finding,) = python_abi.check(handshake(site, "21206", "21404", REFUSAL))
     assert finding.severity is Severity.ERROR
     assert [package.name for package in finding.packages] == ["sign", "tree"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abiclash.facts.strings import last_component
 from abiclash.rules import shared_registry
 from abiclash.rules.model import Confidence, Severity
 from abiclash.rules.registries import readable
@@ -43,7 +44,7 @@ def protobuf_case(site: Site, first: str, second: str, *, imported: bool = True)
     return with_python(site, plain(site, "first", "second"), sources)
 
 
-def test_descriptors_of_one_file_name(site: Site) -> None:
+def test_found_descriptors_of_one_file_name(site: Site) -> None:
     case = protobuf_case(site, descriptor("common.proto", "A"), descriptor("common.proto", "B"))
     (finding,) = shared_registry.check(case)
     assert (finding.severity, finding.confidence) == (Severity.ERROR, Confidence.CERTAIN)
@@ -53,13 +54,13 @@ def test_descriptors_of_one_file_name(site: Site) -> None:
     assert finding.safe_order is None
 
 
-def test_descriptors_of_modules_that_no_import_reaches_are_a_warning(site: Site) -> None:
+def test_found_descriptors_of_modules_that_no_import_reaches_are_a_warning(site: Site) -> None:
     case = protobuf_case(site, descriptor("common.proto", "A"), descriptor("common.proto", "B"), imported=False)
     (finding,) = shared_registry.check(case)
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.POSSIBLE)
 
 
-def test_messages_of_one_full_name_in_two_files(site: Site) -> None:
+def test_found_messages_of_one_full_name_in_two_files(site: Site) -> None:
     one, other = (descriptor(f"{at}/common.proto", "Health", package="grpc") for at in ("first", "second"))
     (finding,) = shared_registry.check(protobuf_case(site, one, other))
     assert finding.evidence["names"] == ["grpc.Health"]
@@ -82,7 +83,7 @@ def module(key: str, *strings: str) -> str:
     return texts + "void *PyInit_core(void) { return (void *)text0; }\n"
 
 
-def test_types_bound_under_one_name(site: Site) -> None:
+def test_found_types_bound_under_one_name(site: Site) -> None:
     site.library("alpha/core.so", module(KEY, "8ObjSense", "ObjSense", "12InternalOnly"))
     site.library("beta/core.so", module(KEY, "8ObjSense", "ObjSense", "12InternalOnly"), soname="beta_core.so")
     (finding,) = shared_registry.check(site.case())
@@ -112,7 +113,7 @@ int enter(void) {{ return {OPTIONS}(); }}
 """
 
 
-def test_a_registry_that_another_copy_captures(site: Site) -> None:
+def test_found_a_registry_that_another_copy_captures(site: Site) -> None:
     """The first copy comes into the global scope, and the second one enters its options there."""
     site.library("alpha/libone.so", LLVM, open_with=GLOBAL)
     site.library("beta/libtwo.so", LLVM)
@@ -134,3 +135,11 @@ def test_near_miss_each_copy_keeps_to_itself(site: Site) -> None:
 )
 def test_readable(mangled: str, plain_name: str) -> None:
     assert readable(mangled) == plain_name
+
+
+@pytest.mark.parametrize(
+    ("mangled", "last"),
+    [("8ObjSense", "ObjSense"), ("N5highs4NodeE", "Node"), ("NK1a1BE", "B"), ("St6vectorIdSaIdEE", ""), ("1aIiE", "")],
+)
+def test_last_component(mangled: str, last: str) -> None:
+    assert last_component(mangled) == last

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from abiclash.control.view import View
     from abiclash.rules.model import ScanResult
 
 FOUND = 1
@@ -19,9 +20,10 @@ INTERRUPTED = 130
 THRESHOLDS = ("error", "warning", "note", "never")
 
 
-def of_scan(result: ScanResult, fail_on: str) -> int:
+def of_scan(result: ScanResult, view: View, fail_on: str) -> int:
     """Return the exit status of a scan. fail_on: the least severity that counts, or "never"."""
-    counted = THRESHOLDS[: THRESHOLDS.index(fail_on) + 1] if fail_on != "never" else ()
-    if any(finding.severity.value in counted for finding in result.findings):
+    from abiclash.rules.model import Severity  # noqa: PLC0415 - start-up
+
+    if view.fails(None if fail_on == "never" else Severity(fail_on)):
         return FOUND
     return PARTIAL if result.not_analysed else 0

@@ -6,19 +6,22 @@ import json
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from abiclash.control.view import View, everything
 from abiclash.reports.safe import inert
 from abiclash.reports.symbols import readable
-from abiclash.rules.model import by_weight
+from abiclash.rules.model import Severity, by_weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from abiclash.control.suppressions import Suppression
+    from abiclash.control.view import Entry
     from abiclash.rules.model import Coverage, Finding, ScanResult
 
 
-def render(result: ScanResult) -> str:
-    """Return the JSON text of a scan, ended by a newline."""
-    return json.dumps(inert(document(result)), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
+def render(result: ScanResult, view: View | None = None) -> str:
+    """Return the JSON text of a scan, ended by a newline. view: which findings it carries (default: all)."""
+    return json.dumps(inert(document(result, view)), indent=2, ensure_ascii=True, allow_nan=False) + "\n"
 
 
 def schema() -> str:
@@ -26,9 +29,11 @@ def schema() -> str:
     return resources.files("abiclash.reports").joinpath("schema/scan-1.json").read_text("utf-8")
 
 
-def document(result: ScanResult) -> dict[str, object]:
+def document(result: ScanResult, view: View | None = None) -> dict[str, object]:
     """Return a scan as JSON values; the order of everything is fixed."""
-    names = readable(result.findings)
+    view = view or everything(result.findings)
+    findings = sorted([*view.findings, *view.accepted], key=by_weight)
+    names = readable(findings)
     host = result.host
     return {
         "schema": result.schema,
@@ -49,7 +54,10 @@ def document(result: ScanResult) -> dict[str, object]:
             {"order": list(v.order), "verdict": v.outcome.value, "coverage": _coverage(v.coverage)}
             for v in result.orders
         ],
-        "findings": [_finding(finding, names) for finding in sorted(result.findings, key=by_weight)],
+        "findings": [_finding(finding, names) | _standing(finding, view) for finding in findings],
+        "hidden": {severity.value: view.hidden.get(severity, 0) for severity in Severity},
+        "suppressions": [_suppression(entry) for entry in view.entries],
+        "baseline": None if view.gone is None else {"known": sorted(view.known), "gone": list(view.gone)},
         "not_analysed": [{"what": n.what, "reason": n.reason} for n in sorted(set(result.not_analysed))],
         "coverage": _coverage(result.coverage),
     }
@@ -72,6 +80,31 @@ def _finding(finding: Finding, names: Mapping[str, str]) -> dict[str, object]:
         "advice": [{"who": a.who, "text": a.text, "checked": a.checked} for a in finding.advice],
         "evidence": finding.evidence,
         "silent": finding.silent,
+    }
+
+
+def _standing(finding: Finding, view: View) -> dict[str, object]:
+    """Return what the user has to say about a finding."""
+    accepted = view.suppressed.get(finding.id)
+    return {"suppressed": accepted and _decision(accepted), "known": finding.id in view.known}
+
+
+def _decision(suppression: Suppression) -> dict[str, object]:
+    return {
+        "source": suppression.source,
+        "reason": suppression.reason,
+        "expires": suppression.expires.isoformat(),
+    }
+
+
+def _suppression(entry: Entry) -> dict[str, object]:
+    what = entry.suppression
+    return _decision(what) | {
+        "id": what.id,
+        "rule": what.rule,
+        "packages": sorted(what.packages),
+        "state": entry.state.value,
+        "findings": list(entry.findings),
     }
 
 

@@ -1,18 +1,25 @@
-"""A scan as text for a terminal: the verdict first, then what it means and what helps, then the evidence."""
+"""A scan as text for a terminal: the verdict first, then what it means and what helps, then the evidence.
+
+In a set of many packages warnings are told in one line each, sorted by cause; errors are always told whole.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from enum import IntEnum
+from itertools import groupby
 from typing import TYPE_CHECKING
 
+from abiclash.control.suppressions import State
+from abiclash.control.view import View, everything
+from abiclash.reports import orders
 from abiclash.reports.evidence import evidence_lines
 from abiclash.reports.safe import name
 from abiclash.reports.symbols import readable
-from abiclash.rules.model import Outcome, Severity, by_weight
+from abiclash.rules.model import Outcome, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from abiclash.reports.paint import Paint
     from abiclash.rules.model import Coverage, Finding, ScanResult, Verdict
@@ -30,21 +37,41 @@ class Detail(IntEnum):
     FULL = 2
 
 
-def render(result: ScanResult, paint: Paint, detail: Detail = Detail.NORMAL) -> str:
-    """Return the report, ended by a newline."""
-    findings = sorted(result.findings, key=by_weight)
-    names = readable(findings) if detail > Detail.BRIEF else {}
+def render(result: ScanResult, paint: Paint, detail: Detail = Detail.NORMAL, view: View | None = None) -> str:
+    """Return the report, ended by a newline. view: which findings, and what became of the others (default: all)."""
+    view = view or everything(result.findings)
+    names = readable(view.findings) if detail > Detail.BRIEF else {}
     blocks = [list(_verdicts(result.orders, paint, detail))]
-    if detail is Detail.BRIEF:
-        blocks.append([line for finding in findings for line in _one_line(finding, paint)])
-    else:
-        for finding in findings:
-            # A note has no victim here: one line is enough until someone asks for all.
-            short = finding.severity is Severity.NOTE and detail is Detail.NORMAL
-            blocks.append(list(_one_line(finding, paint) if short else _finding(finding, names, paint, detail)))
+    whole, short = _split(view.findings, detail, many=len(result.orders[0].order if result.orders else ()) > orders.FEW)
+    blocks += [list(_finding(finding, names, paint, detail, known=finding.id in view.known)) for finding in whole]
+    blocks += _one_liners(short, paint, view)
+    blocks.append(list(_accepted(view, paint, detail)))
     blocks.append(list(_not_analysed(result, paint)))
-    blocks.append(list(_closing(result, paint, detail)))
+    blocks.append(list(_closing(result, view, paint, detail)))
     return "\n".join(_joined(blocks)) + "\n"
+
+
+def _split(findings: Sequence[Finding], detail: Detail, *, many: bool) -> tuple[list[Finding], list[Finding]]:
+    """Return the findings to be told whole, and those in one line: a note has no victim here."""
+    least = {Detail.BRIEF: -1, Detail.FULL: Severity.NOTE.rank}.get(
+        detail, (Severity.ERROR if many else Severity.WARNING).rank
+    )
+    whole = [finding for finding in findings if finding.severity.rank <= least]
+    return whole, [finding for finding in findings if finding.severity.rank > least]
+
+
+def _one_liners(findings: Sequence[Finding], paint: Paint, view: View) -> Iterator[list[str]]:
+    """Yield blocks of one line for each finding; findings of one cause stand under one heading."""
+    for _, group in groupby(findings, key=lambda finding: (finding.severity, finding.rule)):
+        same = list(group)
+        if len(same) == 1:
+            yield [f"{_head(same[0], paint, same[0].id in view.known)}: {name(same[0].summary, 1000)}"]
+            continue
+        lines = [f"{_label(same[0], paint)} ({len(same)})"]
+        for finding in same:
+            known = _mark(finding.id in view.known, paint)
+            lines += paint.wrap(f"- {_packages(finding)}{known}: {name(finding.summary, 1000)}", 2, hang=2)
+        yield lines
 
 
 def _joined(blocks: list[list[str]]) -> Iterator[str]:
@@ -59,46 +86,61 @@ def _joined(blocks: list[list[str]]) -> Iterator[str]:
         previous = len(block)
 
 
-def _verdicts(orders: tuple[Verdict, ...], paint: Paint, detail: Detail) -> Iterator[str]:
-    shown = list(orders)
+def _verdicts(verdicts: tuple[Verdict, ...], paint: Paint, detail: Detail) -> Iterator[str]:
+    shown = list(verdicts)
     if len(shown) > _VERDICTS and detail < Detail.FULL:
-        shown = [verdict for verdict in orders if verdict.outcome is not Outcome.CLEAN][:_VERDICTS]
-    rows = [(_order(v.order), paint(v.outcome.value, *_OUTCOME_STYLE[v.outcome])) for v in shown]
+        shown = [verdict for verdict in verdicts if verdict.outcome is not Outcome.CLEAN][:_VERDICTS]
+    given = verdicts[0].order if verdicts else ()
+    rows = []
+    for verdict in shown:
+        order = orders.whole(verdict.order) if detail is Detail.FULL else orders.against(verdict.order, given)
+        outcome = paint(verdict.outcome.value, *_OUTCOME_STYLE[verdict.outcome])
+        rows.append((order, f"{outcome}{_unresolved(verdict.coverage)}"))
     yield from paint.columns(rows)
-    hidden = Counter(v.outcome for v in orders) - Counter(v.outcome for v in shown)
+    hidden = Counter(v.outcome for v in verdicts) - Counter(v.outcome for v in shown)
     for outcome in Outcome:
         if hidden[outcome]:
             yield f"{hidden[outcome]:,} other orders  {paint(outcome.value, *_OUTCOME_STYLE[outcome])}"
 
 
-def _order(names: tuple[str, ...]) -> str:
-    return ", ".join(name(package) for package in names)
+def _unresolved(coverage: Coverage) -> str:
+    """A verdict rests on what is resolved: say where that is not everything."""
+    if coverage.resolved == coverage.references:
+        return ""
+    return f" ({coverage.resolved:,} of {coverage.references:,} references resolved)"
 
 
-def _head(finding: Finding, paint: Paint) -> str:
-    packages = ", ".join(name(str(package)) for package in finding.packages)
-    label = paint(finding.severity.value, *_SEVERITY_STYLE[finding.severity])
-    return f"{label} {paint(finding.rule, 'bold')}: {packages}"
+def _label(finding: Finding, paint: Paint) -> str:
+    return f"{paint(finding.severity.value, *_SEVERITY_STYLE[finding.severity])} {paint(finding.rule, 'bold')}"
 
 
-def _one_line(finding: Finding, paint: Paint) -> Iterator[str]:
-    yield f"{_head(finding, paint)}: {name(finding.summary, 1000)}"
+def _packages(finding: Finding) -> str:
+    return ", ".join(name(str(package)) for package in finding.packages)
 
 
-def _finding(finding: Finding, names: Mapping[str, str], paint: Paint, detail: Detail) -> Iterator[str]:
-    yield _head(finding, paint)
+def _mark(known: bool, paint: Paint) -> str:
+    return f" {paint('(known)', 'dim')}" if known else ""
+
+
+def _head(finding: Finding, paint: Paint, known: bool) -> str:
+    return f"{_label(finding, paint)}: {_packages(finding)}{_mark(known, paint)}"
+
+
+def _finding(finding: Finding, names: Mapping[str, str], paint: Paint, detail: Detail, *, known: bool) -> Iterator[str]:
+    yield _head(finding, paint, known)
     yield from paint.wrap(finding.summary, 2)
     if finding.explanation:
         yield ""
         yield from paint.wrap(finding.explanation, 2)
     yield ""
+    about = [package.name for package in finding.packages]
     facts = [("confidence", finding.confidence.value), ("id", finding.id)]
     if finding.silent:
         facts.insert(0, ("effect", "a wrong result rather than a crash"))
     if finding.safe_order is not None:
-        facts.insert(0, ("works", paint(_order(finding.safe_order), "green")))
+        facts.insert(0, ("works", paint(orders.around(finding.safe_order, about), "green")))
     if finding.failing_order is not None:
-        facts.insert(0, ("fails", paint(_order(finding.failing_order), "red")))
+        facts.insert(0, ("fails", paint(orders.around(finding.failing_order, about), "red")))
     yield from paint.columns(((paint(f"{key}:", "dim"), value) for key, value in facts), indent=2)
     if finding.advice:
         yield ""
@@ -114,6 +156,21 @@ def _finding(finding: Finding, names: Mapping[str, str], paint: Paint, detail: D
         yield from evidence
 
 
+def _accepted(view: View, paint: Paint, detail: Detail) -> Iterator[str]:
+    """Tell of suppressions that need someone's attention; with all details, of what the others hide."""
+    lost = [entry for entry in view.entries if entry.state is not State.ACTIVE]
+    if lost:
+        yield paint(f"Suppressions that hide nothing ({len(lost)})", "bold", "yellow")
+    for entry in lost:
+        over = f"it ended on {entry.suppression.expires}: decide anew"
+        why = over if entry.state is State.EXPIRED else "no finding is like it any more: take it out"
+        yield from paint.wrap(f"- {name(entry.suppression.source)}: {why}", 2, hang=2)
+    if detail is Detail.FULL:
+        for finding in view.accepted:
+            reason = view.suppressed[finding.id].reason
+            yield from paint.wrap(f"suppressed {finding.rule}: {_packages(finding)}: {name(reason, 1000)}", 0, hang=2)
+
+
 def _not_analysed(result: ScanResult, paint: Paint) -> Iterator[str]:
     entries = sorted(set(result.not_analysed))
     if not entries:
@@ -123,7 +180,7 @@ def _not_analysed(result: ScanResult, paint: Paint) -> Iterator[str]:
         yield from paint.wrap(f"- {name(entry.what)}: {entry.reason}", 2, hang=2)
 
 
-def _closing(result: ScanResult, paint: Paint, detail: Detail) -> Iterator[str]:
+def _closing(result: ScanResult, view: View, paint: Paint, detail: Detail) -> Iterator[str]:
     if detail > Detail.BRIEF:
         host = result.host
         libc = f"{host.libc} {host.libc_version}".strip()
@@ -132,11 +189,22 @@ def _closing(result: ScanResult, paint: Paint, detail: Detail) -> Iterator[str]:
         place = f"Python {name(host.python)} on {name(host.machine)} with {name(libc)}"
         yield paint(f"{packages}, {place} (host profile: {name(profile)})", "dim")
         yield paint(_coverage(result.coverage), "dim")
-    counts = Counter(finding.severity for finding in result.findings)
-    parts = [f"{counts[s]} {s.value}{'s' * (counts[s] != 1)}" for s in Severity if counts[s]]
+    parts = list(_counts(Counter(finding.severity for finding in view.findings)))
+    if view.known:
+        parts.append(f"{len(view.known)} known from the baseline")
+    if view.gone:
+        parts.append(f"{len(view.gone)} of the baseline gone")
+    if view.accepted:
+        parts.append(f"{len(view.accepted)} suppressed")
     if result.not_analysed:
         parts.append(f"{len(set(result.not_analysed))} not analysed")
     yield ", ".join(parts) if parts else "no findings"
+    if any(view.hidden.values()):
+        yield paint(f"not shown: {', '.join(_counts(view.hidden))} (see --audience, --severity, --rule)", "dim")
+
+
+def _counts(numbers: Mapping[Severity, int]) -> Iterable[str]:
+    return [f"{numbers.get(s, 0)} {s.value}{'s' * (numbers.get(s, 0) != 1)}" for s in Severity if numbers.get(s, 0)]
 
 
 def _coverage(coverage: Coverage) -> str:

@@ -33,7 +33,8 @@ the runtime dynamically. Users can import the other package first, or load the l
 ## Incidents
 
 tensorflow 2.12 and 2.18 before sentencepiece 0.1.97 and 0.2.0, or before rdkit 2024.3: `std::random_device` was set up
-by tensorflow's copy of `_M_init` and read by that of libstdc++.so.6. Importing sentencepiece first works.
+by tensorflow's copy of `_M_init` and read by that of libstdc++.so.6 (google/sentencepiece issue 813). Importing
+sentencepiece first works. tensorflow 2.13 before duckdb 0.8.1 (tensorflow/tensorflow issue 61741) is the same.
 
 ## Limits
 
@@ -73,7 +74,10 @@ RULE = Rule(
     audience=Audience.USER,
     mechanism=Mechanism.SCOPE,
     since="0.1",
-    references=("https://github.com/google/sentencepiece/issues/1078",),
+    references=(
+        "https://github.com/google/sentencepiece/issues/813",
+        "https://github.com/tensorflow/tensorflow/issues/61741",
+    ),
 )
 
 EXAMPLES = 10

@@ -37,7 +37,7 @@ can also help: an OpenMP runtime that is found by soname is not loaded twice.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,19 +78,40 @@ class Displaced:
     used: int
 
 
+@dataclass(slots=True)
+class Collision:
+    """Everything about two packages' files under shared names: `user` gets `used` in place of `own`.
+
+    pairs: (own, used) file ids. seen: where a need was met by the other file. fatal: loads that fail for it.
+    """
+
+    pairs: set[tuple[int, int]] = field(default_factory=set)
+    seen: list[tuple[Run, Displaced]] = field(default_factory=list)
+    fatal: list[FailureGroup] = field(default_factory=list)
+
+
 def check(case: Case) -> Iterable[Finding]:
-    """Group by the two files, then state failures as errors and silent substitutions as less."""
-    seen: dict[tuple[int, int], list[tuple[Run, Displaced]]] = defaultdict(list)
+    """One finding for each pair of packages, however many libraries they share by name."""
+    found: dict[tuple[str, str], Collision] = defaultdict(Collision)
     for run in case.together:
         for item in _displacements(case, run):
-            seen[item.own, item.used].append((run, item))
-    fatal = {}
+            if _differ(case, item.own, item.used):
+                collision = found[_sides(case, item)]
+                collision.pairs.add((item.own, item.used))
+                collision.seen.append((run, item))
     for group in failure_groups(case, "undefined-symbol"):
-        if not group.alone:
-            fatal.update({(item.own, item.used): group for item in displaced(case, group)})
-    for pair in sorted({*seen, *fatal}):
-        if pair in fatal or _differ(case, *pair):
-            yield _finding(case, pair, seen.get(pair, []), fatal.get(pair))
+        for item in [] if group.alone else displaced(case, group):
+            collision = found[_sides(case, item)]
+            collision.pairs.add((item.own, item.used))
+            if group not in collision.fatal:
+                collision.fatal.append(group)
+    for _, collision in sorted(found.items()):
+        yield _finding(case, collision)
+
+
+def _sides(case: Case, item: Displaced) -> tuple[str, str]:
+    """Return the packages of the two files, '' for the host: whose file is used, and whose is not."""
+    return case.owner(item.used) or "", case.owner(item.own) or ""
 
 
 def displaced(case: Case, group: FailureGroup) -> list[Displaced]:
@@ -138,59 +159,65 @@ def _defined(facts: ObjectFacts) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     return keys
 
 
-def _finding(
-    case: Case, pair: tuple[int, int], seen: list[tuple[Run, Displaced]], fatal: FailureGroup | None
-) -> Finding:
-    own, used = pair
-    run = fatal.run if fatal is not None else seen[0][0]
-    name = case.facts(own).soname or case.basename(own)
-    orders = fatal.orders if fatal is not None else list(dict.fromkeys(r.order for r, _ in seen))
+def _finding(case: Case, collision: Collision) -> Finding:
+    fatal = next((g for g in collision.fatal if g.certain), collision.fatal[0] if collision.fatal else None)
+    run = fatal.run if fatal is not None else collision.seen[0][0]
+    own, used = min(collision.pairs, key=lambda pair: (-_lacks(case, *pair), case.path(pair[0])))
+    names = sorted({case.facts(pair[0]).soname or case.basename(pair[0]) for pair in collision.pairs})
+    orders = _orders(collision)
     safe = case.safe_orders(orders)
-    users = sorted({item.user for _, item in seen})
-    victims = fatal.victims if fatal is not None else tuple(sorted({p for u in users if (p := case.package(u))}))
+    users = sorted({item.user for _, item in collision.seen})
+    victims = sorted({p for g in collision.fatal for p in g.victims} or {p for u in users if (p := case.package(u))})
     first = bringer(case, run, used) or case.package(used)
-    lacking = _lacks(case, own, used)
-    severity, confidence = _weight(case, pair, lacking, fatal, run)
+    lacking = sum(_lacks(case, *pair) for pair in collision.pairs)
+    severity, confidence = _weight(case, (own, used), lacking, fatal, run)
     second = " and ".join(p.name for p in victims) or "a package"
     culprit = first.name if first else "the host"
+    counted = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
     outcome = (
         f"{second} then fails to load: {shown(case, fatal.failure.message)}."
         if fatal is not None
         else f"{second} then runs with a library it does not come with"
         + (f"; {lacking} definitions of its own copy are missing there." if lacking else ".")
     )
+    owners = [p for p in (case.package(own), case.package(used)) if p is not None]
     advice = [Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True)] if safe else []
     advice += [
-        Advice(f"maintainer of {p.name}", f"Give the bundled {name} a unique soname (auditwheel repair does).")
-        for p in dict.fromkeys([*victims, *([case.package(used)] if case.package(used) else [])])
-        if p is not None
+        Advice(f"maintainer of {p.name}", f"Give the bundled {counted} a unique soname (auditwheel repair does).")
+        for p in dict.fromkeys([*victims, *owners])
     ]
     return RULE.finding(
-        packages=[p for p in (*victims, first, case.package(own), case.package(used)) if p is not None],
+        packages=[*victims, *owners, *([first] if first else [])],
         severity=severity,
         confidence=confidence,
         audience=Audience.USER if severity is not Severity.NOTE else Audience.MAINTAINER,
-        summary=f"{culprit} and {second} bring different files named {name}; the first one imported decides.",
+        summary=f"{culprit} and {second} bring different files named {counted}; the first one imported decides.",
         explanation=(
-            f"{case.path(used)} and {case.path(own)} are different files, but both call themselves {name}. ld.so "
-            f"loads a name only once per process. When {culprit} is imported first, {second} gets {culprit}'s file. "
-            + outcome
+            f"{case.path(used)} and {case.path(own)} are different files, but both call themselves "
+            f"{case.facts(own).soname or case.basename(own)}. ld.so loads a name only once per process. When {culprit} "
+            f"is imported first, {second} gets {culprit}'s file. " + outcome
         ),
         advice=advice,
-        key=[name],
+        key=names,
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
-        objects=[case.path(used), case.path(own), *(case.path(u) for u in users[:20])],
+        objects=[case.path(file) for pair in sorted(collision.pairs) for file in reversed(pair)],
         evidence={
-            "soname": name,
-            "used": case.path(used),
-            "own": case.path(own),
+            "sonames": names,
             "definitions_missing": lacking,
-            "users": len(users),
+            "users": [case.path(user) for user in users],
+            "failures": sorted({shown(case, g.failure.message) for g in collision.fatal}),
             "failing_orders": [list(order) for order in orders],
         },
         silent=fatal is None and severity is not Severity.NOTE,
     )
+
+
+def _orders(collision: Collision) -> list[tuple[str, ...]]:
+    """Return the orders in which it fails to load, or in which the other file is used where nothing fails."""
+    if collision.fatal:
+        return list(dict.fromkeys(order for group in collision.fatal for order in group.orders))
+    return list(dict.fromkeys(run.order for run, _ in collision.seen))
 
 
 def _weight(
@@ -201,7 +228,6 @@ def _weight(
         return Severity.ERROR, fatal.confidence
     confidence = Confidence.CERTAIN if run.stage is Stage.IMPORT else Confidence.POSSIBLE
     own, used = pair
-    superset = lacking == 0
-    if superset and (case.package(used) is None or case.package(own) is None):
+    if lacking == 0 and (case.package(used) is None or case.package(own) is None):
         return Severity.NOTE, confidence
     return Severity.WARNING, confidence

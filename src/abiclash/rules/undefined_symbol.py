@@ -74,7 +74,7 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
     victims = " and ".join(p.name for p in group.victims) or "a package"
     others = " and ".join(p.name for p in companions)
     safe = case.safe_orders(group.orders) if not group.alone else []
-    severity = Severity.ERROR if group.certain and companions else group.severity
+    severity = _weigh(group, has_companions=bool(companions))
     version = f" (version {failure.version})" if failure.version else ""
     expected = f"It was built for another release of {others}. " if others else ""
     advice = [Advice("user", f"Install releases of {victims} and {others} that belong together.")] if others else []
@@ -96,7 +96,7 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
         ),
         advice=advice,
         key=[name],
-        failing_order=run.order if group.at_import or not group.alone else None,
+        failing_order=tuple(p.name for p in group.victims[:1]) if group.alone else run.order,
         safe_order=safe[0] if safe else None,
         objects=[needing],
         symbols=[name],
@@ -106,6 +106,13 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
             "failing_orders": [list(order) for order in group.orders],
         },
     )
+
+
+def _weigh(group: FailureGroup, *, has_companions: bool) -> Severity:
+    """A companion of another package that lacks the symbol breaks whatever uses the object, alone or not."""
+    if has_companions:
+        return Severity.ERROR if group.certain or not group.alone else Severity.WARNING
+    return group.severity
 
 
 def _companions(case: Case, group: FailureGroup) -> list[PackageId]:

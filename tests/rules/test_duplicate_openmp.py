@@ -1,4 +1,4 @@
-"""duplicate-openmp, duplicate-blas, duplicate-runtime: two of what should be one."""
+"""duplicate-openmp: runtimes that want to be alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from abiclash.rules import duplicate_blas, duplicate_openmp, duplicate_runtime
+from abiclash.rules import duplicate_openmp
 from abiclash.rules.model import Audience, Confidence, Severity
 
 if TYPE_CHECKING:
@@ -27,14 +27,14 @@ def two_runtimes(site: Site, first: str, second: str, source: str = OMP, uses: s
     return site.case()
 
 
-def test_two_exclusive_runtimes_that_are_used(site: Site) -> None:
+def test_found_two_exclusive_runtimes_that_are_used(site: Site) -> None:
     (finding,) = duplicate_openmp.check(two_runtimes(site, "libiomp5-1.so", "libiomp5-2.so"))
     assert (finding.severity, finding.confidence) == (Severity.ERROR, Confidence.LIKELY)
     assert [package.name for package in finding.packages] == ["alpha", "beta"]
     assert finding.evidence["failing_orders"] == [["alpha", "beta"], ["beta", "alpha"]]
 
 
-def test_one_soname_keeps_them_single(site: Site) -> None:
+def test_found_one_soname_keeps_them_single(site: Site) -> None:
     """Only one of them is loaded, so nothing fails; opening both by path would."""
     (finding,) = duplicate_openmp.check(two_runtimes(site, "libiomp5.so", "libiomp5.so"))
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.POSSIBLE)
@@ -42,7 +42,7 @@ def test_one_soname_keeps_them_single(site: Site) -> None:
     assert finding.failing_order is None
 
 
-def test_copies_of_libgomp_are_a_note(site: Site) -> None:
+def test_found_copies_of_libgomp_are_a_note(site: Site) -> None:
     uses = USES.replace("__kmpc_fork_call", "GOMP_parallel")
     (finding,) = duplicate_openmp.check(two_runtimes(site, "libgomp-1.so.1", "libgomp-2.so.1", GOMP, uses))
     assert (finding.severity, finding.audience) == (Severity.NOTE, Audience.RESEARCHER)
@@ -52,37 +52,3 @@ def test_near_miss_one_package_brings_it(site: Site) -> None:
     site.library("alpha/libiomp5.so", OMP)
     site.library("beta/libwork.so", "void work(void) {}")
     assert list(duplicate_openmp.check(site.case())) == []
-
-
-BLAS = "char *openblas_get_config(void) { return 0; } void dgemm_(void) {}"
-
-
-def test_two_blas_libraries_are_a_note(site: Site) -> None:
-    site.library("alpha/libopenblas-1.so", BLAS)
-    site.library("beta/libopenblas-2.so", BLAS)
-    (finding,) = duplicate_blas.check(site.case())
-    assert (finding.severity, finding.audience) == (Severity.NOTE, Audience.RESEARCHER)
-    assert set(finding.objects) == {"alpha/libopenblas-1.so", "beta/libopenblas-2.so"}
-
-
-def test_near_miss_one_blas(site: Site) -> None:
-    site.library("alpha/libopenblas-1.so", BLAS)
-    site.library("beta/libwork.so", "void dgemm(void) {}")
-    assert list(duplicate_blas.check(site.case())) == []
-
-
-STREAMS = "#include <iostream>\nvoid work() { std::cout << 1; }\n"
-STATIC = ("-static-libstdc++", "-Wl,--whole-archive", "-l:libstdc++.a", "-Wl,--no-whole-archive")
-
-
-def test_a_whole_libstdcxx_that_is_exported(site: Site) -> None:
-    site.library("alpha/libwork.so", STREAMS, language="c++", flags=STATIC)
-    (finding,) = (f for f in duplicate_runtime.check(site.case()) if f.evidence["runtime"] == "libstdc++")
-    assert (finding.severity, finding.audience) == (Severity.NOTE, Audience.MAINTAINER)
-    assert list(dict(finding.evidence)["copies"].values()) == ["static, exported"]  # type: ignore[attr-defined]
-
-
-def test_near_miss_a_copy_that_is_hidden(site: Site) -> None:
-    flags = (*STATIC, "-Wl,--exclude-libs,ALL")
-    site.library("alpha/libwork.so", STREAMS, language="c++", flags=flags)
-    assert list(duplicate_runtime.check(site.case())) == []

@@ -1,0 +1,31 @@
+"""duplicate-runtime: a C++ runtime that a package carries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abiclash.rules import duplicate_runtime
+from abiclash.rules.model import Audience, Severity
+
+if TYPE_CHECKING:
+    from tests.rules.harness import Site
+
+pytestmark = pytest.mark.compiler
+
+STREAMS = "#include <iostream>\nvoid work() { std::cout << 1; }\n"
+STATIC = ("-static-libstdc++", "-Wl,--whole-archive", "-l:libstdc++.a", "-Wl,--no-whole-archive")
+
+
+def test_found_a_whole_libstdcxx_that_is_exported(site: Site) -> None:
+    site.library("alpha/libwork.so", STREAMS, language="c++", flags=STATIC)
+    (finding,) = (f for f in duplicate_runtime.check(site.case()) if f.evidence["runtime"] == "libstdc++")
+    assert (finding.severity, finding.audience) == (Severity.NOTE, Audience.MAINTAINER)
+    assert list(dict(finding.evidence)["copies"].values()) == ["static, exported"]  # type: ignore[attr-defined]
+
+
+def test_near_miss_a_copy_that_is_hidden(site: Site) -> None:
+    flags = (*STATIC, "-Wl,--exclude-libs,ALL")
+    site.library("alpha/libwork.so", STREAMS, language="c++", flags=flags)
+    assert list(duplicate_runtime.check(site.case())) == []
