@@ -193,6 +193,15 @@ def test_the_arena_reuses_buffers_and_keeps_its_bound() -> None:
     with arena.lease() as one, arena.lease() as other:
         held = one(40 << 20), other(20 << 20)
         assert not np.shares_memory(*held)
+        assert not arena.fits(20 << 20)
+    assert arena.fits(40 << 20)
+    arena.shrink(50 << 20)
+    assert arena.fits(72 << 20)
+    with arena.lease() as allocate:
+        allocate(200 << 20)
+    arena.shrink(1 << 20)
+    with arena.lease() as allocate:
+        assert len(allocate(1 << 20)) == 1 << 20
 
 
 def test_a_hash_is_remembered_until_the_file_changes(tmp_path: Path, store: Store) -> None:

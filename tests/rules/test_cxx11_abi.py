@@ -21,14 +21,14 @@ USER = HEADER + 'int use() { box::Box b; b.text.append("some longer text than fi
 OLD = ("-D_GLIBCXX_USE_CXX11_ABI=0",)
 
 
-def case_of(site: Site, *flags: str) -> Case:
+def box_and_user(site: Site, *flags: str) -> Case:
     site.library("alpha/libbox.so", PROVIDER, language="c++")
     site.library("beta/libuse.so", USER, needs=["alpha/libbox.so"], language="c++", flags=flags)
     return site.case()
 
 
 def test_found_a_class_that_holds_another_string(site: Site) -> None:
-    found = list(cxx11_abi.check(case_of(site, *OLD)))
+    found = list(cxx11_abi.check(box_and_user(site, *OLD)))
     assert [finding.severity for finding in found] == [Severity.WARNING]
     assert [package.name for package in found[0].packages] == ["alpha", "beta"]
     assert found[0].symbols == ("_ZN3box3Box3putEi",)
@@ -36,7 +36,7 @@ def test_found_a_class_that_holds_another_string(site: Site) -> None:
 
 
 def test_near_miss_the_same_strings(site: Site) -> None:
-    assert list(cxx11_abi.check(case_of(site))) == []
+    assert list(cxx11_abi.check(box_and_user(site))) == []
 
 
 def test_near_miss_only_c_functions_between_them(site: Site) -> None:

@@ -11,6 +11,7 @@ from abiclash.rules.model import Confidence, Severity
 from tests.rules.python_side import plain, with_python
 
 if TYPE_CHECKING:
+    from abiclash.rules.case import Case
     from tests.rules.harness import Site
 
 pytestmark = pytest.mark.compiler
@@ -18,9 +19,14 @@ pytestmark = pytest.mark.compiler
 REFUSES = 'import sys\nif "first" in sys.modules:\n    raise ImportError("second must be imported before first")\n'
 
 
+def first_and_second(site: Site, source: str) -> Case:
+    """Return two packages, the second of which has `source`."""
+    sources = {"first/__init__.py": "", "second/__init__.py": source}
+    return with_python(site, plain(site, "first", "second"), sources)
+
+
 def test_found_in_the_order_that_is_refused(site: Site) -> None:
-    case = plain(site, "first", "second")
-    case = with_python(site, case, {"first/__init__.py": "", "second/__init__.py": REFUSES})
+    case = first_and_second(site, REFUSES)
     (finding,) = declared_order.check(case)
     assert (finding.severity, finding.confidence) == (Severity.ERROR, Confidence.CERTAIN)
     assert [package.name for package in finding.packages] == ["first", "second"]
@@ -32,8 +38,7 @@ def test_found_in_the_order_that_is_refused(site: Site) -> None:
 
 def test_found_where_the_other_must_come_first(site: Site) -> None:
     demands = REFUSES.replace(" in ", " not in ")
-    case = plain(site, "first", "second")
-    case = with_python(site, case, {"first/__init__.py": "", "second/__init__.py": demands})
+    case = first_and_second(site, demands)
     (finding,) = declared_order.check(case)
     assert finding.failing_order == ("second", "first")
     assert finding.safe_order == ("first", "second")
@@ -50,15 +55,13 @@ def test_found_among_more_packages_than_are_followed(site: Site) -> None:
 
 def test_near_miss_it_only_looks(site: Site) -> None:
     looks = 'import sys\nif "first" in sys.modules:\n    slow = True\n'
-    case = plain(site, "first", "second")
-    case = with_python(site, case, {"first/__init__.py": "", "second/__init__.py": looks})
+    case = first_and_second(site, looks)
     assert list(declared_order.check(case)) == []
 
 
 def test_near_miss_the_refusal_is_in_a_function_that_nobody_calls(site: Site) -> None:
     text = "import sys\ndef start():\n" + "".join(f"    {line}\n" for line in REFUSES.splitlines()[1:])
-    case = plain(site, "first", "second")
-    case = with_python(site, case, {"first/__init__.py": "", "second/__init__.py": text})
+    case = first_and_second(site, text)
     assert list(declared_order.check(case)) == []
 
 

@@ -18,14 +18,18 @@ STREAMS = "#include <iostream>\nvoid work() { std::cout << 1; }\n"
 STATIC = ("-static-libstdc++", "-Wl,--whole-archive", "-l:libstdc++.a", "-Wl,--no-whole-archive")
 
 
+def whole_runtime(site: Site, *flags: str) -> None:
+    """Build a library with all of libstdc++ in it."""
+    site.library("alpha/libwork.so", STREAMS, language="c++", flags=(*STATIC, *flags))
+
+
 def test_found_a_whole_libstdcxx_that_is_exported(site: Site) -> None:
-    site.library("alpha/libwork.so", STREAMS, language="c++", flags=STATIC)
+    whole_runtime(site)
     (finding,) = (f for f in duplicate_runtime.check(site.case()) if f.evidence["runtime"] == "libstdc++")
     assert (finding.severity, finding.audience) == (Severity.NOTE, Audience.MAINTAINER)
     assert list(dict(finding.evidence)["copies"].values()) == ["static, exported"]  # type: ignore[attr-defined]
 
 
 def test_near_miss_a_copy_that_is_hidden(site: Site) -> None:
-    flags = (*STATIC, "-Wl,--exclude-libs,ALL")
-    site.library("alpha/libwork.so", STREAMS, language="c++", flags=flags)
+    whole_runtime(site, "-Wl,--exclude-libs,ALL")
     assert list(duplicate_runtime.check(site.case())) == []

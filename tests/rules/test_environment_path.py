@@ -20,14 +20,14 @@ READS = '#include <stdlib.h>\nconst char *plugins(void) { return getenv("VIEW_PL
 SETS = 'import os\nos.environ["VIEW_PLUGIN_PATH"] = os.path.join(os.path.dirname(__file__), "plugins")\n'
 
 
-def case_of(site: Site, source: str, reads: str = READS, *, later: bool = False) -> Case:
+def setter_and_reader(site: Site, source: str, reads: str = READS, *, later: bool = False) -> Case:
     site.opened["setter"] = []
     site.library("reader/libview.so", reads, later=later)
     return with_python(site, site.case(), {"setter/__init__.py": source})
 
 
 def test_found_where_the_setter_comes_first(site: Site) -> None:
-    (finding,) = environment_path.check(case_of(site, SETS))
+    (finding,) = environment_path.check(setter_and_reader(site, SETS))
     assert (finding.severity, finding.audience) == (Severity.WARNING, Audience.USER)
     assert [package.name for package in finding.packages] == ["reader", "setter"]
     assert finding.failing_order == ("setter", "reader")
@@ -37,21 +37,24 @@ def test_found_where_the_setter_comes_first(site: Site) -> None:
 
 
 def test_found_in_a_library_that_is_loaded_later(site: Site) -> None:
-    (finding,) = environment_path.check(case_of(site, SETS, later=True))
+    (finding,) = environment_path.check(setter_and_reader(site, SETS, later=True))
     assert finding.failing_order == ("setter", "reader")
     assert finding.evidence["stage"] == "use"
 
 
 def test_near_miss_another_variable(site: Site) -> None:
-    assert list(environment_path.check(case_of(site, SETS.replace("VIEW", "OTHER")))) == []
+    assert list(environment_path.check(setter_and_reader(site, SETS.replace("VIEW", "OTHER")))) == []
 
 
 def test_near_miss_set_by_a_function(site: Site) -> None:
-    assert list(environment_path.check(case_of(site, "import os\ndef start():\n    " + SETS.splitlines()[1]))) == []
+    assert (
+        list(environment_path.check(setter_and_reader(site, "import os\ndef start():\n    " + SETS.splitlines()[1])))
+        == []
+    )
 
 
 def test_found_a_variable_for_threads_is_a_note(site: Site) -> None:
     reads = READS.replace("VIEW_PLUGIN_PATH", "VIEW_NUM_THREADS")
     sets = 'import os\nos.environ["VIEW_NUM_THREADS"] = "1"\n'
-    (finding,) = environment_path.check(case_of(site, sets, reads))
+    (finding,) = environment_path.check(setter_and_reader(site, sets, reads))
     assert (finding.severity, finding.audience) == (Severity.NOTE, Audience.RESEARCHER)

@@ -17,9 +17,14 @@ pytestmark = pytest.mark.compiler
 HANDLER = "#include <signal.h>\nstatic void on(int number) {}\n"
 
 
-def test_found_a_signal_handler_that_loading_installs(site: Site) -> None:
+def handler_at_load(site: Site) -> None:
+    """Build a library whose constructor takes a signal."""
     text = HANDLER + "__attribute__((constructor)) static void start(void) { signal(SIGUSR1, on); }"
     site.library("alpha/libwork.so", text)
+
+
+def test_found_a_signal_handler_that_loading_installs(site: Site) -> None:
+    handler_at_load(site)
     (finding,) = load_side_effect.check(site.case())
     assert (finding.audience, finding.confidence) == (Audience.RESEARCHER, Confidence.CERTAIN)
     assert list(dict(finding.evidence)["at_load"]) == ["sets signal handlers"]  # type: ignore[call-overload]

@@ -25,7 +25,7 @@ def module(name: str, *strings: str) -> str:
     return f"const char *const texts[] = {{{texts}}};\nvoid *PyInit_{name}(void) {{ return (void *)texts; }}\n"
 
 
-def case_of(site: Site, *strings: str, provider: str = "2.0.0", later: bool = False) -> Case:
+def provider_and_user(site: Site, *strings: str, provider: str = "2.0.0", later: bool = False) -> Case:
     place = "_core" if provider.startswith("2") else "core"
     site.library(f"numpy/{place}/_multiarray_umath.so", module("_multiarray_umath", "numpy"))
     site.library("user/fast.so", module("fast", *strings), later=later)
@@ -35,7 +35,7 @@ def case_of(site: Site, *strings: str, provider: str = "2.0.0", later: bool = Fa
 
 
 def test_found_compiled_for_numpy_1_beside_numpy_2(site: Site) -> None:
-    (finding,) = python_abi.check(case_of(site, OLD))
+    (finding,) = python_abi.check(provider_and_user(site, OLD))
     assert (finding.severity, finding.confidence) == (Severity.ERROR, Confidence.LIKELY)
     assert [package.name for package in finding.packages] == ["numpy", "user"]
     assert finding.evidence["failing_orders"] == [["numpy", "user"], ["user", "numpy"]]
@@ -44,26 +44,26 @@ def test_found_compiled_for_numpy_1_beside_numpy_2(site: Site) -> None:
 
 
 def test_found_a_module_that_only_use_loads_is_a_warning(site: Site) -> None:
-    (finding,) = python_abi.check(case_of(site, OLD, later=True))
+    (finding,) = python_abi.check(provider_and_user(site, OLD, later=True))
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.POSSIBLE)
 
 
 def test_near_miss_headers_of_numpy_2(site: Site) -> None:
-    assert list(python_abi.check(case_of(site, OLD, NEW))) == []
+    assert list(python_abi.check(provider_and_user(site, OLD, NEW))) == []
 
 
 def test_near_miss_numpy_1_is_there(site: Site) -> None:
-    assert list(python_abi.check(case_of(site, OLD, provider="1.26.4"))) == []
+    assert list(python_abi.check(provider_and_user(site, OLD, provider="1.26.4"))) == []
 
 
 def test_found_compiled_for_a_newer_numpy(site: Site) -> None:
-    (finding,) = python_abi.check(case_of(site, OLD, NEW, HEADERS.format("1.25"), provider="1.23.0"))
+    (finding,) = python_abi.check(provider_and_user(site, OLD, NEW, HEADERS.format("1.25"), provider="1.23.0"))
     assert finding.severity is Severity.ERROR
     assert "'numpy>=1.25'" in finding.advice[0].text
 
 
 def test_near_miss_compiled_for_an_older_numpy(site: Site) -> None:
-    assert list(python_abi.check(case_of(site, OLD, NEW, HEADERS.format("1.20"), provider="1.23.0"))) == []
+    assert list(python_abi.check(provider_and_user(site, OLD, NEW, HEADERS.format("1.20"), provider="1.23.0"))) == []
 
 
 XML = 'void xmlInitParser(void) {{}}\nconst char *number = "{}";\n'

@@ -33,7 +33,7 @@ def descriptor(file: str, *messages: str, package: str = "") -> str:
     return GENERATED.format(data=data + b"".join(field(4, field(1, name.encode())) for name in messages))
 
 
-def protobuf_case(site: Site, first: str, second: str, *, imported: bool = True) -> Case:
+def two_registrations(site: Site, first: str, second: str, *, imported: bool = True) -> Case:
     start = "from {} import common_pb2\n" if imported else "#{}\n"
     sources = {
         "first/__init__.py": start.format("first"),
@@ -45,7 +45,7 @@ def protobuf_case(site: Site, first: str, second: str, *, imported: bool = True)
 
 
 def test_found_descriptors_of_one_file_name(site: Site) -> None:
-    case = protobuf_case(site, descriptor("common.proto", "A"), descriptor("common.proto", "B"))
+    case = two_registrations(site, descriptor("common.proto", "A"), descriptor("common.proto", "B"))
     (finding,) = shared_registry.check(case)
     assert (finding.severity, finding.confidence) == (Severity.ERROR, Confidence.CERTAIN)
     assert [package.name for package in finding.packages] == ["first", "second"]
@@ -55,26 +55,26 @@ def test_found_descriptors_of_one_file_name(site: Site) -> None:
 
 
 def test_found_descriptors_of_modules_that_no_import_reaches_are_a_warning(site: Site) -> None:
-    case = protobuf_case(site, descriptor("common.proto", "A"), descriptor("common.proto", "B"), imported=False)
+    case = two_registrations(site, descriptor("common.proto", "A"), descriptor("common.proto", "B"), imported=False)
     (finding,) = shared_registry.check(case)
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.POSSIBLE)
 
 
 def test_found_messages_of_one_full_name_in_two_files(site: Site) -> None:
     one, other = (descriptor(f"{at}/common.proto", "Health", package="grpc") for at in ("first", "second"))
-    (finding,) = shared_registry.check(protobuf_case(site, one, other))
+    (finding,) = shared_registry.check(two_registrations(site, one, other))
     assert finding.evidence["names"] == ["grpc.Health"]
     assert "duplicate symbol" in finding.explanation
 
 
 def test_near_miss_equal_descriptors(site: Site) -> None:
     same = descriptor("common.proto", "A")
-    assert list(shared_registry.check(protobuf_case(site, same, same))) == []
+    assert list(shared_registry.check(two_registrations(site, same, same))) == []
 
 
 def test_near_miss_descriptors_under_names_of_their_own(site: Site) -> None:
     one, other = (descriptor(f"{at}/common.proto", "A", package=at) for at in ("first", "second"))
-    assert list(shared_registry.check(protobuf_case(site, one, other))) == []
+    assert list(shared_registry.check(two_registrations(site, one, other))) == []
 
 
 def module(key: str, *strings: str) -> str:

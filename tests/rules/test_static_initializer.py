@@ -18,9 +18,14 @@ RUNTIME = "int enter(void) { return 1; }"
 STARTS = "int enter(void); __attribute__((constructor)) static void start(void) { enter(); }"
 
 
-def test_found_an_initialiser_that_calls_another_library(site: Site) -> None:
+def constructor_that_calls(site: Site) -> None:
+    """Build a library whose constructor calls into another one."""
     site.library("libruntime.so", RUNTIME, system=True)
     site.library("alpha/libwork.so", STARTS, needs=["libruntime.so"])
+
+
+def test_found_an_initialiser_that_calls_another_library(site: Site) -> None:
+    constructor_that_calls(site)
     (finding,) = static_initializer.check(site.case())
     assert (finding.severity, finding.audience) == (Severity.NOTE, Audience.RESEARCHER)
     assert dict(finding.evidence)["references"] == {"libruntime.so": 1}

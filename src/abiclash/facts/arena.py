@@ -57,10 +57,10 @@ class Arena:
 
     def shrink(self, size: int) -> None:
         """Give back free buffers that are much larger than anything that will still be asked for."""
+        most = max(2 * size, 4 * _SMALLEST)
         with self._changed:
-            for buffer in [one for one in self._free if len(one) > max(2 * size, 4 * _SMALLEST)]:
-                self._free.remove(buffer)
-                self._total -= len(buffer)
+            self._total -= sum(len(buffer) for buffer in self._free if len(buffer) > most)
+            self._free = [buffer for buffer in self._free if len(buffer) <= most]
 
     def _take(self, size: int) -> NDArray[np.uint8]:
         with self._changed:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from abiclash.imports.expressions import Form
 
 MAX_LENGTH = 20_000
+MAX_CHAIN = 50
 _PLAIN = (str, int, float, tuple, list, dict, set, frozenset, type(None))
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "-": operator.sub,
@@ -100,8 +101,10 @@ class Evaluator:
         raise NotImplementedError
 
     def force(self, value: Value) -> Value:
-        """Work out a deferred value."""
-        while isinstance(value, Deferred):
+        """Work out a deferred value. One that depends on itself is unknown."""
+        for _ in range(MAX_CHAIN):
+            if not isinstance(value, Deferred):
+                return value
             if value.work is not None:
                 work, value.work = value.work, None
                 try:
@@ -109,7 +112,7 @@ class Evaluator:
                 except Raised:
                     value.value = UNKNOWN
             value = value.value
-        return value
+        return UNKNOWN
 
     def eval(self, form: Form, frame: Frame) -> Value:
         """Return the value of an expression."""

@@ -67,6 +67,7 @@ class Machine(Executor):
         self.idle = Frame(Module("", Found("", "builtin", ""), 0), {}, "")
         self._sequence = 0
         self._loaded: dict[str, int] = {}
+        self._places: dict[str, tuple[str, ...]] = {}  # __path__ of packages whose module another object replaced
 
     # Names and attributes of modules
 
@@ -133,7 +134,7 @@ class Machine(Executor):
                 return self.modules[name]
             if isinstance(holder, Module) and holder.found.kind in ("extension", "builtin") and holder.search is None:
                 return self._inner_module(name, holder, tail)
-            search = self._search(holder)
+            search = self._search(holder, parent)
             if search is None:
                 raise Raised("ModuleNotFoundError", f"No module named '{name}'; '{parent}' is not a package")
         found = self.find(name, search)
@@ -171,14 +172,18 @@ class Machine(Executor):
             return self.world.find(name, [place for place in self.path if isinstance(place, str)])
         return self.world.find(name, search)
 
-    def _search(self, holder: Value) -> tuple[str, ...] | None:
+    def _search(self, holder: Value, name: str) -> tuple[str, ...] | None:
+        """Return a package's __path__. An object that took a module's place in sys.modules hands on the module's."""
         if isinstance(holder, Module):
             return holder.search
-        if isinstance(holder, Instance):
-            path = holder.vars.get("__path__")
-            if isinstance(path, list):
-                return tuple(item for item in path if isinstance(item, str))
-        return ()
+        if not isinstance(holder, Instance):
+            return ()
+        path = holder.vars.get("__path__")
+        if isinstance(path, list):
+            return tuple(item for item in path if isinstance(item, str))
+        above = self.modules.get(name.rpartition(".")[0])
+        found = self.find(name, above.search if isinstance(above, Module) else None)
+        return (found.search if found is not None else None) or ()
 
     def execute_found(self, found: Found, frame: Frame | None) -> Module:
         """Execute a module that was found, under its name in sys.modules, as importlib's _load_unlocked does."""
@@ -191,6 +196,8 @@ class Machine(Executor):
         if found.search is not None:
             module.vars["__path__"] = list(found.search)
         self.modules[found.name] = module
+        if found.search is not None:
+            self._places[found.name] = found.search
         try:
             self.execute_module(module, frame)
         except Raised:

@@ -1,4 +1,4 @@
-"""What ld.so refuses to load, in its own words (glibc 2.36 elf/dl-load.c open_verify, elf/dl-version.c)."""
+"""What ld.so refuses to load, in its own words (glibc elf/dl-load.c, elf/dl-version.c)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from abiclash.linker.link_map import LoadFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from abiclash.facts.model import ObjectFacts
     from abiclash.linker.link_map import LinkMap
@@ -29,6 +29,10 @@ _MACHINES = {
     "riscv64": (243, 64, True),
 }
 """e_machine, bits, little-endian of each platform's objects."""
+_OSABI = (0, 3)  # ELFOSABI_SYSV, ELFOSABI_GNU
+_PLAIN_STACK = frozenset({"aarch64", "ppc64le", "riscv64"})
+"""Machines where an object without PT_GNU_STACK gets no executable stack (DEFAULT_STACK_PERMS)."""
+_ASSERT_LINES = {17: 232, 20: 194}
 
 
 class HostFacts(Protocol):
@@ -40,65 +44,101 @@ class HostFacts(Protocol):
     def libc_version(self) -> tuple[int, int]: ...
 
 
-def fits(world: World, file: int, host: HostFacts) -> Literal["fits", "class", "machine"]:
-    """Say whether open_verify takes a file, or passes over it for its class or machine.
+def verify(world: World, file: int, path: str, host: HostFacts) -> Literal["fits", "class", "machine"]:
+    """Say whether open_verify takes a file, or passes over it for its class or machine. path: as ld.so formed it.
 
-    A file that is no ELF counts as fitting: ld.so stops there with an error.
+    Raises LoadFailure for what ends the search.
     """
+    machine, bits, little = _MACHINES[host.machine]
     facts = world.facts[file]
     if facts is None:
-        return "fits"
-    machine, bits, little = _MACHINES[host.machine]
+        return _verify_head(world.head(file), path, host)
     if facts.bits != bits:
         return "class"
-    return "fits" if facts.machine == machine and facts.little == little else "machine"
-
-
-def wrong_class(world: World, file: int, name: str) -> LoadFailure:
-    """Return the failure of a search that met objects of the other class only."""
-    facts = world.facts[file]
-    bits = facts.bits if facts is not None else 0
-    return LoadFailure("bad-object", name, f"wrong ELF class: ELFCLASS{bits}")
-
-
-def require_class(world: World, file: int, name: str, host: HostFacts) -> None:
-    """Refuse a file named by its path that is of another class or machine."""
-    verdict = fits(world, file, host)
-    if verdict == "class":
-        raise wrong_class(world, file, name)
-    if verdict == "machine":
-        raise LoadFailure("bad-object", name, "cannot open shared object file: No such file or directory")
-
-
-def loadable(world: World, file: int, name: str, host: HostFacts) -> ObjectFacts:
-    """Return the facts of a file that ld.so can map as a shared object, or raise its refusal."""
-    facts = world.facts[file]
-    path = world.paths[file]
-    if facts is None:
-        raise LoadFailure("bad-object", path, "invalid ELF header")
+    if facts.little != little:
+        raise _wrong_order(path, little=little)
+    if facts.osabi not in _OSABI:
+        raise LoadFailure("bad-object", path, "ELF file OS ABI invalid")
+    if facts.machine != machine:
+        return "machine"
     if facts.type not in (ET_EXEC, ET_DYN):
         raise LoadFailure("bad-object", path, "only ET_DYN and ET_EXEC can be loaded")
-    if not facts.has_dynamic:
-        raise LoadFailure("bad-object", name, "object file has no dynamic section")
+    return "fits"
+
+
+def _verify_head(head: bytes | None, path: str, host: HostFacts) -> Literal["class", "machine"]:
+    """Judge a file of which there are no facts by its first bytes; without these it counts as no ELF at all."""
+    machine, bits, little = _MACHINES[host.machine]
+    if head is not None and len(head) < (64 if bits == 64 else 52):
+        raise LoadFailure("bad-object", path, "file too short")
+    if head is None or head[:4] != b"\x7fELF":
+        raise LoadFailure("bad-object", path, "invalid ELF header")
+    if head[4] != bits // 32:
+        return "class"
+    if head[5] != (1 if little else 2):
+        raise _wrong_order(path, little=little)
+    if head[6] != 1:
+        raise LoadFailure("bad-object", path, "ELF file version ident does not match current one")
+    if head[7] not in _OSABI:
+        raise LoadFailure("bad-object", path, "ELF file OS ABI invalid")
+    if int.from_bytes(head[18:20], "little" if little else "big") != machine:
+        return "machine"
+    raise LoadFailure("bad-object", path, "object file has no loadable segments")  # damaged further inside
+
+
+def _wrong_order(path: str, *, little: bool) -> LoadFailure:
+    return LoadFailure("bad-object", path, f"ELF file data encoding not {'little' if little else 'big'}-endian")
+
+
+def wrong_class(name: str, host: HostFacts) -> LoadFailure:
+    """Return the failure of a search that met objects of the other class only."""
+    return LoadFailure("bad-object", name, f"wrong ELF class: ELFCLASS{96 - _MACHINES[host.machine][1]}")
+
+
+def wants_executable_stack(facts: ObjectFacts, host: HostFacts) -> bool:
+    """Tell whether an object asks for it: by PT_GNU_STACK, or by its absence where that means it."""
+    return host.machine not in _PLAIN_STACK if facts.exec_stack is None else facts.exec_stack
+
+
+def loadable(facts: ObjectFacts, name: str, host: HostFacts, *, stack_free: bool) -> None:
+    """Raise ld.so's refusal of an object that it cannot map as a shared one (_dl_map_object_from_fd).
+
+    stack_free: the stack is executable already, or may still become so.
+    """
     if facts.type == ET_EXEC:
         raise LoadFailure("bad-object", name, "cannot dynamically load executable")
-    if facts.flags_1 & DF_1_PIE:
+    if not facts.has_dynamic:
+        raise LoadFailure("bad-object", name, "object file has no dynamic section")
+    if facts.flags_1 & DF_1_PIE and host.libc_version >= (2, 30):
         raise LoadFailure("bad-object", name, "cannot dynamically load position-independent executable")
     if facts.flags_1 & DF_1_NOOPEN:
         raise LoadFailure("bad-object", name, "shared object cannot be dlopen()ed")
-    if facts.exec_stack and host.libc_version >= (2, 41):
+    if not stack_free and wants_executable_stack(facts, host):
         raise LoadFailure(
             "executable-stack", name, "cannot enable executable stack as shared object requires: Invalid argument"
         )
-    return facts
 
 
-def require_versions(link: LinkMap, find_needed: Callable[[str], LinkMap | None]) -> None:
-    """Refuse an object whose needed versions its libraries do not define (match_symbol)."""
+def inconsistency(
+    source: str, lines: Mapping[int, int], version: tuple[int, int], function: str, assertion: str
+) -> LoadFailure:
+    """Return the end of a process by an assertion in ld.so. lines: where it stands, by the first glibc 2.x."""
+    since = max((known for known in lines if known <= version[1]), default=min(lines))
+    text = f"{source}: {lines[since]}: {function}: Assertion `{assertion}' failed!"
+    return LoadFailure("inconsistency", "Inconsistency detected by ld.so", text)
+
+
+def require_versions(
+    link: LinkMap, find_needed: Callable[[str], LinkMap | None], libc_version: tuple[int, int]
+) -> None:
+    """Refuse an object whose needed versions its libraries do not define (match_symbol).
+
+    A library that verneed names and nothing has loaded under that name ends the process.
+    """
     for library, versions in link.facts.needs:
         needed = find_needed(library)
-        if needed is None:  # "should never happen": ld.so asserts
-            raise LoadFailure("missing-library", link.name, f"needed = {library}: no such object is loaded")
+        if needed is None:
+            raise inconsistency("dl-version.c", _ASSERT_LINES, libc_version, "_dl_check_map_versions", "needed != NULL")
         defined = {v.name for v in needed.facts.versions if v.file is None}
         if needed.facts.base_version is not None:
             defined.add(needed.facts.base_version)

@@ -18,7 +18,7 @@ elf/dl-load.c). PEP 600 therefore asks for unique names, which `auditwheel repai
 
 ## Example
 
-The fixture `bundled_library` has a wheel with `example.libs/libz.so.1`.
+The fixture `in_wheel` gives a wheel with `alpha.libs/libz.so.1`.
 
 ## Fix on each side
 

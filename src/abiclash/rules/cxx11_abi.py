@@ -17,7 +17,7 @@ It compares mangled names only. The new layout is part of a name as the namespac
 
 ## Example
 
-The fixture `cxx11_abi` builds a library with the new strings and a user of it with the old ones.
+The fixture `box_and_user` builds a library with the new strings and a user of it with the old ones.
 
 ## Fix on each side
 

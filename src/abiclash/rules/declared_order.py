@@ -15,7 +15,7 @@ It is not asked: Python's `sys.modules` decides. The check runs while `import` e
 
 ## Example
 
-The fixture `declared_order` has a module that begins with `if "first" in sys.modules: raise ImportError(...)`.
+The fixture `first_and_second` has a module that begins with `if "first" in sys.modules: raise ImportError(...)`.
 
 ## Fix on each side
 

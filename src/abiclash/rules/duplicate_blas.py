@@ -16,7 +16,7 @@ as no copy is in the global scope.
 
 ## Example
 
-The fixture `duplicate_blas` builds two libraries that define `openblas_get_config` and `dgemm_`.
+The fixture `two_copies` builds two libraries that define `openblas_get_config` and `dgemm_`.
 
 ## Fix on each side
 

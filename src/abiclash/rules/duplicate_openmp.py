@@ -18,7 +18,7 @@ one, which is what saves them. Another path given to dlopen, a hash in the sonam
 
 ## Example
 
-The fixture `duplicate_openmp` builds two small libraries that define `__kmpc_fork_call` under different names.
+The fixture `two_runtimes` builds two small libraries that define `__kmpc_fork_call` under different names.
 
 ## Fix on each side
 

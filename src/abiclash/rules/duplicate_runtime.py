@@ -18,7 +18,7 @@ if nobody loaded the host's before, and serves everybody afterwards.
 
 ## Example
 
-The fixture `duplicate_runtime` builds a library that contains the whole of libstdc++ and exports it.
+The fixture `whole_runtime` builds a library that contains the whole of libstdc++ and exports it.
 
 ## Fix on each side
 

@@ -17,7 +17,7 @@ calls `getenv`.
 
 ## Example
 
-The fixture `environment_path` has a module that sets a variable, and a library of another package that reads it.
+The fixture `setter_and_reader` has a module that sets a variable, and a library of another package that reads it.
 
 ## Fix on each side
 

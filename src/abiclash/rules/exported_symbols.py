@@ -18,7 +18,7 @@ that begins with it (`_dl_relocate_object` with l_scope, glibc elf/dl-reloc.c).
 
 ## Example
 
-The fixture `exported_symbols` builds a module that exports a hundred functions.
+The fixture `exports` builds a module that exports a hundred functions.
 
 ## Fix on each side
 

@@ -17,7 +17,7 @@ the global one (`_dl_map_object_deps` and dl_open_worker, glibc elf/dl-open.c). 
 
 ## Example
 
-The fixture `load_side_effect` builds a library whose constructor calls `sigaction`.
+The fixture `handler_at_load` builds a library whose constructor calls `signal`.
 
 ## Fix on each side
 

@@ -17,7 +17,7 @@ and messages among its strings, which come from the headers that it was compiled
 
 ## Example
 
-The fixture `python_abi` has a module that asks for numpy's C API where numpy 1 keeps it, beside a numpy 2.
+The fixture `provider_and_user` has a module that asks for numpy's C API where numpy 1 keeps it, beside a numpy 2.
 
 ## Fix on each side
 
@@ -36,7 +36,6 @@ signatures of functions that Cython modules share, are not compared.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,9 +43,10 @@ from typing import TYPE_CHECKING
 from packaging.version import InvalidVersion, Version
 
 from abiclash.facts.installed import module_name
-from abiclash.rules.carried import has_module, ids, owned, played_orders, requires, runtimes, strings
+from abiclash.rules.carried import has_module, ids, owned, played_orders, requires, strings
 from abiclash.rules.case import Stage
 from abiclash.rules.culprits import named, orders
+from abiclash.rules.handshakes import Handshake, mismatches
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import counted
@@ -244,55 +244,14 @@ def _finding(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """`user` takes objects of `library` from module `other`, and both contain another version of it."""
-
-    library: str
-    message: str
-    user: LinkMap
-    other: LinkMap
-    versions: tuple[str, str]
-
-
 def _handshakes(case: Case, modules: dict[str, str]) -> Iterator[Finding]:
     seen: dict[tuple[int, int, str], tuple[Handshake, list[Run]]] = {}
     for run in case.runs:
-        for shake in _mismatches(case, run, modules):
+        for shake in mismatches(case, run, modules):
             key = shake.user.file, shake.other.file, shake.library
             seen.setdefault(key, (shake, []))[1].append(run)
     for _, (shake, runs) in sorted(seen.items(), key=lambda item: item[0]):
         yield _handshake_finding(case, shake, runs)
-
-
-def _mismatches(case: Case, run: Run, modules: dict[str, str]) -> Iterator[Handshake]:
-    """Find modules with a message about a version mismatch that import a module with another version of a library."""
-    known = owned(case, run)
-    by_module: dict[str, LinkMap] = {}
-    for _, link in known:
-        name = module_name(case.path(link.file))
-        if name is not None:
-            by_module[name] = link
-    for owner, link in known:
-        messages = strings(link.facts, "refusal")
-        if not messages:
-            continue
-        mine = runtimes(link.facts)
-        for name in link.facts.modules:
-            other = by_module.get(name)
-            if other is None or modules.get(name) == owner:
-                continue
-            theirs = runtimes(other.facts)
-            for library in sorted(mine.keys() & theirs.keys()):
-                message = next((text for text in messages if re.search(rf"\b{re.escape(library)}\b", text)), None)
-                pair = mine[library], theirs[library]
-                if message is not None and all(pair) and _release(pair[0]) != _release(pair[1]):
-                    yield Handshake(library, message, link, other, pair)
-
-
-def _release(version: str) -> list[str]:
-    """Return what decides on a library's layout by custom: its first two numbers."""
-    return version.split(".")[:2]
 
 
 def _handshake_finding(case: Case, shake: Handshake, runs: list[Run]) -> Finding:

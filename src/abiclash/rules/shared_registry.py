@@ -18,7 +18,7 @@ used: a copy whose references are bound to itself has a table of its own.
 
 ## Example
 
-The fixture `shared_registry` has two packages that register different descriptors as `common.proto`.
+The fixture `two_registrations` has two packages that register different descriptors as `common.proto`.
 
 ## Fix on each side
 

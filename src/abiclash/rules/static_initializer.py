@@ -17,7 +17,7 @@ import, without a traceback.
 
 ## Example
 
-The fixture `static_initializer` builds a library whose constructor calls a function of another one.
+The fixture `constructor_that_calls` builds a library whose constructor calls a function of another one.
 
 ## Fix on each side
 
