@@ -11,7 +11,7 @@ import numpy as np
 
 from abiclash.errors import AbiclashError
 from abiclash.imports.documents import Digests
-from abiclash.imports.files import DirectoryFiles, WheelFiles
+from abiclash.imports.files import DirectoryFiles, Overlay, WheelFiles
 from abiclash.imports.world import Python
 from abiclash.imports.world import World as ImportWorld
 from abiclash.linker.world import WheelTree, World
@@ -21,6 +21,7 @@ from abiclash.rules.model import PackageId
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from abiclash.facts.archive import SourceArchive
     from abiclash.facts.model import ObjectFacts, WheelFacts
     from abiclash.facts.store import Store
     from abiclash.imports.files import Files
@@ -129,21 +130,27 @@ def set_up(wheels: WheelSet, order: Sequence[str], host: HostProfile, store: Sto
 def _import_world(wheels: WheelSet, host: HostProfile, store: Store, fetcher: Fetcher) -> ImportWorld:
     interpreter = host.interpreter
     archives = _Sources(wheels, fetcher)
-    trees: list[Files] = [WheelFiles(interpreter.site_packages, wheels.wheels, archives.read)]
+    laid_out = WheelFiles(interpreter.site_packages, wheels.wheels, archives.read)
+    trees: list[Files] = [laid_out]
     path = [interpreter.site_packages]
     stdlib = interpreter.stdlib_path if host.name == "live" else None
-    if wheels.environment is not None:
-        for site in wheels.environment.site:
-            trees.append(DirectoryFiles(str(site)))
-            path.append(str(site))
+    for site in wheels.environment.site if wheels.environment is not None else ():
+        folder = DirectoryFiles(str(site))
+        if folder.root == laid_out.root:
+            trees[0] = Overlay(laid_out, folder)
+        else:
+            trees.append(folder)
+            path.append(folder.root)
     if stdlib is not None:
         trees.append(DirectoryFiles(stdlib, {}))
         path += [stdlib, f"{stdlib}/lib-dynload"]
     modules = {f"{interpreter.site_packages}/{o.path}": o.modules for w in wheels.wheels for o in w.objects}
-    release = tuple(int(part) for part in interpreter.release.split(".")[:3] if part.isdigit())
+    modules.update({w.members.get(o.path, o.path): o.modules for w in wheels.installed for o in w.objects})
+    release = [int(part) for part in interpreter.release.split(".") if part.isdigit()]
+    major, minor, micro = (*release, 0, 0, 0)[:3]
     return ImportWorld(
         Python(
-            version=(release + (0, 0, 0))[:3],
+            version=(major, minor, micro),
             suffixes=interpreter.suffixes,
             builtins=interpreter.builtins,
             machine=host.machine,
@@ -156,7 +163,7 @@ def _import_world(wheels: WheelSet, host: HostProfile, store: Store, fetcher: Fe
         tuple(trees),
         path,
         Digests(store),
-        lambda path: modules.get(path),
+        modules.get,
     )
 
 
@@ -166,22 +173,19 @@ class _Sources:
     def __init__(self, wheels: WheelSet, fetcher: Fetcher) -> None:
         self._packages = wheels.packages
         self._fetcher = fetcher
-        self._open: dict[str, object] = {}
+        self._open: dict[str, SourceArchive] = {}
+        self._failed: dict[str, AbiclashError] = {}
 
     def read(self, wheel: WheelFacts, path: str) -> bytes:
-        from abiclash.facts.archive import SourceArchive  # noqa: PLC0415 - not needed where every digest is stored
-
+        """Return a member's content. What keeps a wheel from being opened is raised again for each member."""
+        if wheel.sha256 in self._failed:
+            raise self._failed[wheel.sha256]
         if wheel.sha256 not in self._open:
-            self._open[wheel.sha256] = self._archive(wheel)
-        archive = self._open[wheel.sha256]
-        if not isinstance(archive, SourceArchive):
-            raise archive  # type: ignore[misc] - the error of the first attempt
-        return archive.read(path)
+            from abiclash.facts.archive import SourceArchive  # noqa: PLC0415 - not needed where all digests are stored
 
-    def _archive(self, wheel: WheelFacts) -> object:
-        from abiclash.facts.archive import SourceArchive  # noqa: PLC0415
-
-        try:
-            return SourceArchive(self._fetcher.fetch(self._packages[wheel.sha256]))
-        except AbiclashError as error:
-            return error
+            try:
+                self._open[wheel.sha256] = SourceArchive(self._fetcher.fetch(self._packages[wheel.sha256]))
+            except AbiclashError as error:
+                self._failed[wheel.sha256] = error
+                raise
+        return self._open[wheel.sha256].read(path)

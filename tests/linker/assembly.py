@@ -126,19 +126,13 @@ class Assembler:
     def stub(self, name: str, user: Object) -> Path:
         """Return a library of soname `name` that defines what `user` asks for with a version, and nothing else."""
         wanted = sorted(
-            {
-                (r.name, r.version, r.use)
-                for r in user.references
-                if r.version is not None and r.library in (None, name)
-            }
+            {(r.name, r.version, r.use) for r in user.references if r.version is not None and r.library in (None, name)}
         )
         versions = sorted({version for _, version, _ in wanted})
         key = f"{name}-{abs(hash(tuple(wanted))):x}"
         if key not in self._stubs:
             lines = [
-                Definition(
-                    symbol, "tls" if use in ("gd", "ie", "desc") else "function", version=version, default=False
-                )
+                Definition(symbol, "tls" if use in ("gd", "ie", "desc") else "function", version=version, default=False)
                 for symbol, version, use in {(s, v): (s, v, u) for s, v, u in wanted}.values()
             ]
             thing = Object("", definitions=tuple(lines), versions=tuple(versions))

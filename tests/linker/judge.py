@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from abiclash.lab.bindlog import CHANNELS, Log, read_log
 from abiclash.facts.model import Reloc
+from abiclash.lab.bindlog import CHANNELS, Log, read_log
 from abiclash.linker.bindings import collect, events
 from abiclash.linker.link_map import Mode
 from abiclash.linker.process import Process
@@ -111,9 +111,7 @@ class Trial:
         bindings, world = collect(self.process), self.process.world
         rows = [event for event in self.predicted if "from" in event]
         found = set()
-        for event, source, symbol in zip(
-            rows, bindings.source.tolist(), bindings.source_row.tolist(), strict=True
-        ):
+        for event, source, symbol in zip(rows, bindings.source.tolist(), bindings.source_row.tolist(), strict=True):
             facts = world.facts[source]
             assert facts is not None
             kinds = facts.references.kind[facts.references.symbol == symbol]

@@ -61,13 +61,9 @@ CASES = {
     "index 0 counts as the base version": Case(
         FIRST, (x(), Definition("y", version="V1")), V1, ALL, partial(patch_symbol, name="x", versym=0)
     ),
-    "a hidden need takes no base version": Case(
-        SECOND, (x(), Definition("y", version="V1")), V1, ALL, None, hide_need
-    ),
+    "a hidden need takes no base version": Case(SECOND, (x(), Definition("y", version="V1")), V1, ALL, None, hide_need),
     "a hidden need takes an equal version": Case(FIRST, (x("V1"),), V1, ALL, None, hide_need),
-    "an object with needed versions only has a version table": Case(
-        FIRST, (x(), Definition("y")), V1, (), None, None
-    ),
+    "an object with needed versions only has a version table": Case(FIRST, (x(), Definition("y")), V1, (), None, None),
     # no version is asked for
     "without a version an object without versions matches": Case(FIRST, (x(),), PLAIN),
     "without a version the base version matches": Case(FIRST, (x(), Definition("y", version="V1")), PLAIN, ALL),
@@ -120,9 +116,7 @@ def test_a_reference_ends_where_check_match_says(judge: Judge, name: str, style:
     build = Assembler(judge.folder).build
     hashing = (f"--hash-style={style}",)
     needs = (Reference("y", version="V1", library=SECOND),) if "needed versions only" in name else ()
-    first = build(
-        Object(FIRST, FIRST, (SECOND,) if needs else (), case.first, needs, case.versions, options=hashing)
-    )
+    first = build(Object(FIRST, FIRST, (SECOND,) if needs else (), case.first, needs, case.versions, options=hashing))
     every = tuple(x(version, default=version == "V3") for version in ALL)
     build(Object(SECOND, SECOND, (), (*every, Definition("y", version="V1")), (), ALL))
     user = build(Object(USER, USER, (FIRST, SECOND), (), (case.reference,), runpath="$ORIGIN"))
@@ -138,9 +132,7 @@ def test_the_library_that_verneed_names_must_have_versions(judge: Judge) -> None
     """An unversioned copy under the soname of a versioned library ends the process (until glibc 2.41)."""
     build = Assembler(judge.folder).build
     build(Object(FIRST, FIRST, (), (x(),)))
-    user = build(
-        Object(USER, USER, (FIRST,), (), (Reference("x", version="V1", library=FIRST),), runpath="$ORIGIN")
-    )
+    user = build(Object(USER, USER, (FIRST,), (), (Reference("x", version="V1", library=FIRST),), runpath="$ORIGIN"))
     trial = judge.ask(user)
     if judge.host.libc_version < (2, 41):
         assert trial.said[0].startswith("Inconsistency detected by ld.so: dl-lookup.c: ")

@@ -26,7 +26,9 @@ def library(builder: Builder, name: str, source: str, *libs: Path) -> Path:
 def test_a_copied_variable_lives_in_the_program(builder: Builder, judge: Judge) -> None:
     """The COPY look-up passes over the executable; the library's own reference ends there."""
     lib = library(builder, "lib.so", "long d = 4; long *where(void) { return &d; }")
-    program = builder.program("program", f"extern long d; int use(void) {{ return (int)d; }} {MAIN}", libs=[lib], flags=FIXED)
+    program = builder.program(
+        "program", f"extern long d; int use(void) {{ return (int)d; }} {MAIN}", libs=[lib], flags=FIXED
+    )
     trial = judge.ask(program=program).agree()
     assert (trial.bound("program", "d"), trial.bound("lib.so", "d")) == ("lib.so", "program")
 
@@ -35,7 +37,9 @@ def test_a_copy_comes_from_the_first_definition_behind_the_program(builder: Buil
     """A preload can serve it."""
     lib = library(builder, "lib.so", "long d = 4; long *where(void) { return &d; }")
     other = library(builder, "other.so", "long d = 5; long *there(void) { return &d; }")
-    program = builder.program("program", f"extern long d; int use(void) {{ return (int)d; }} {MAIN}", libs=[lib], flags=FIXED)
+    program = builder.program(
+        "program", f"extern long d; int use(void) {{ return (int)d; }} {MAIN}", libs=[lib], flags=FIXED
+    )
     trial = judge.ask(program=program, environ={"LD_PRELOAD": str(other)}).agree()
     assert trial.bound("program", "d") == "other.so"
 
@@ -81,8 +85,15 @@ def test_a_protected_definition_binds_its_own_object_to_itself(builder: Builder,
     source = f".globl s\n.type s, {kind}\n.{{visibility}} s\n.data\ns: .quad 0\n.size s, 8\n.quad s\n"
     first = builder.library("first.so", source.format(visibility="globl"), language="assembler", flags=BARE)
     guarded = source.format(visibility="protected")
-    second = builder.library("second.so", guarded, libs=[first], language="assembler", flags=[*BARE, "-Wl,-rpath,$ORIGIN"])
-    third = builder.library("third.so", "extern long s; long *t(void) { return &s; }", libs=[first, second], flags=[*BARE, "-Wl,-rpath,$ORIGIN"])
+    second = builder.library(
+        "second.so", guarded, libs=[first], language="assembler", flags=[*BARE, "-Wl,-rpath,$ORIGIN"]
+    )
+    third = builder.library(
+        "third.so",
+        "extern long s; long *t(void) { return &s; }",
+        libs=[first, second],
+        flags=[*BARE, "-Wl,-rpath,$ORIGIN"],
+    )
     trial = judge.ask((first, 0x102), third).agree()
     assert trial.bound("third.so", "s") == "first.so"
 

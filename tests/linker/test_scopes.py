@@ -142,7 +142,7 @@ def test_start_up_objects_and_preloads_are_global(builder: Builder, build: Build
     program = builder.program(
         "program",
         "#include <dlfcn.h>\n#include <stdio.h>\nint f(void);\n"
-        "int main(int count, char **words) { puts(count > 2 && dlopen(words[2], 2) ? \"opened\" : dlerror()); return count > 9 ? f() : 0; }",
+        'int main(int count, char **words) { puts(count > 2 && dlopen(words[2], 2) ? "opened" : dlerror()); return count > 9 ? f() : 0; }',
         libs=[below],
         flags=["-Wl,-rpath,$ORIGIN", "-Wl,-z,now"],
     )
@@ -156,8 +156,17 @@ def test_start_up_objects_and_preloads_are_global(builder: Builder, build: Build
 @pytest.mark.parametrize("how", ["needed", "preloaded"])
 def test_symbolic_counts_at_start_up(builder: Builder, build: Build, judge: Judge, how: str) -> None:
     """Libraries of the program with DF_SYMBOLIC look into themselves before the global scope."""
-    library = build(Object("lib.so", "lib.so", (), (Definition("f", version="V1"), Definition("f", version="V2",
-        default=False)), (Reference("f", version="V1", library="other.so"),), ("V1", "V2"), options=("-Bsymbolic",)))
+    library = build(
+        Object(
+            "lib.so",
+            "lib.so",
+            (),
+            (Definition("f", version="V1"), Definition("f", version="V2", default=False)),
+            (Reference("f", version="V1", library="other.so"),),
+            ("V1", "V2"),
+            options=("-Bsymbolic",),
+        )
+    )
     source = "int f(void) { return 1; } int main(void) { return 0; }"
     flags = ["-rdynamic", "-Wl,-rpath,$ORIGIN"]
     program = builder.program("program", source, libs=[library] if how == "needed" else [], flags=flags)
@@ -210,6 +219,6 @@ def test_a_missing_dependency_undoes_the_whole_load(build: Build, judge: Judge) 
 
 @pytest.mark.parametrize("mode", [Mode(0), Mode.GLOBAL])
 def test_neither_lazy_nor_now_is_no_mode(build: Build, judge: Judge, mode: Mode) -> None:
-    """dlopen says so before it looks for the file."""
+    """Dlopen says so before it looks for the file."""
     trial = judge.ask((build(simple("first.so")), mode), bind_now=False).agree()
     assert trial.said[0].endswith(": invalid mode for dlopen(): Invalid argument")

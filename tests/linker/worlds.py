@@ -120,7 +120,7 @@ def objects(draw: st.DrawFn, folder: str, name: str, present: Sequence[str], *, 
         )
     )
     needed += [BASE] if safe else []
-    thing = Object(
+    return Object(
         f"{folder}/{name}",
         soname,
         tuple(needed),
@@ -131,10 +131,6 @@ def objects(draw: st.DrawFn, folder: str, name: str, present: Sequence[str], *, 
         runpath,
         tuple(options),
     )
-    filtee = draw(st.sampled_from([None] * 12 + ["--auxiliary", "--filter"]))
-    if filtee:
-        thing = replace(thing, options=(*thing.options, filtee, draw(st.sampled_from(LIBRARIES))))
-    return thing
 
 
 def base(versions: Sequence[str | None]) -> Object:
@@ -177,6 +173,11 @@ def link_worlds(draw: st.DrawFn, *, ifunc: bool = True) -> LinkWorld:
     )
     present = sorted({name for _, name in places})
     things = [draw(objects(folder, name, present, safe=safe, ifunc=ifunc)) for folder, name in places]
+    if filtee := draw(
+        st.sampled_from([None] * 4 + ["--auxiliary", "--filter"])
+    ):  # with two, ld.so can recurse to death
+        target = draw(st.sampled_from([name for name in LIBRARIES if name != things[0].soname]))
+        things[0] = replace(things[0], options=(*things[0].options, filtee, target))
     files = [thing.file for thing in things]
     links = draw(
         st.lists(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from abiclash.imports.methods import method_of
 from abiclash.imports.paths import join_path
+from abiclash.imports.raising import catches
 from abiclash.imports.versions import as_version
 from abiclash.imports.values import UNKNOWN, Deferred, Frame, Function, Instance, Module, Raised, Thing, Value
 
@@ -46,6 +47,7 @@ class Evaluator:
     """Evaluates expressions; attributes, calls and names of modules come from the classes built on it."""
 
     def __init__(self) -> None:
+        self.catching: list[list[str] | None] = []  # what the `try` statements around the running one catch
         self._forms: dict[str, Callable[[list[Form], Frame], Value]] = {
             "k": lambda form, _frame: form[1],
             ".": lambda form, frame: self.attribute(self.eval(form[1], frame), form[2], frame),
@@ -287,7 +289,11 @@ class Evaluator:
             return UNKNOWN
         try:
             return base[index]
-        except (KeyError, IndexError, TypeError):
+        except KeyError:
+            if not _vague(base) and isinstance(index, _PLAIN) and any(catches(n, "KeyError") for n in self.catching):
+                raise Raised("KeyError", f"no key {index!r}") from None
+            return UNKNOWN
+        except (IndexError, TypeError):
             return UNKNOWN
 
     def _slice(self, form: list[Form], frame: Frame) -> Value:

@@ -163,3 +163,32 @@ class WheelFiles:
     def stamp(self, path: str) -> Stamp:
         wheel, member = self._wheel(path)
         return Stamp(wheel.sha256, member)
+
+
+@dataclass(slots=True)
+class Overlay:
+    """Wheels laid over an installed environment with the same root: where both have a file, the wheel's counts."""
+
+    upper: WheelFiles
+    lower: DirectoryFiles
+
+    @property
+    def root(self) -> str:
+        return self.upper.root
+
+    def entries(self, directory: str) -> Mapping[str, bool]:
+        above = self.upper.entries(directory)
+        below = self.lower.entries(directory)
+        return {**below, **above} if above else below
+
+    def _side(self, path: str) -> Files:
+        return self.upper if self.upper.owner(path) is not None else self.lower
+
+    def read(self, path: str) -> bytes:
+        return self._side(path).read(path)
+
+    def owner(self, path: str) -> str | None:
+        return self._side(path).owner(path)
+
+    def stamp(self, path: str) -> Stamp:
+        return self._side(path).stamp(path)

@@ -57,7 +57,6 @@ class Objects(Evaluator):
         super().__init__()
         self.depth = 0
         self.library_depth = 0
-        self.catching: list[list[str] | None] = []  # what the `try` statements around the running one catch
         self.local = 0  # doubt that the running statement adds to its module's
         self._reaches: dict[tuple[int, int], bool] = {}
         self._runs: dict[tuple[int, int], int] = {}

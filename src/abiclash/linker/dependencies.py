@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     MoveBefore = Callable[[LinkMap, LinkMap], None]
 
 
-def search_list(
-    root: LinkMap, preloads: Iterable[LinkMap], load: MapByName, move_before: MoveBefore
-) -> list[LinkMap]:
+def search_list(root: LinkMap, preloads: Iterable[LinkMap], load: MapByName, move_before: MoveBefore) -> list[LinkMap]:
     """Walk DT_NEEDED breadth-first from `root`, loading what is not there yet, and return the list.
 
     load: returns the map for a name that an object needs, or raises LoadFailure. Objects that DT_AUXILIARY and

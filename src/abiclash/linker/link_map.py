@@ -37,7 +37,8 @@ class MapType(Enum):
 class LoadFailure(AbiclashError):  # noqa: N818 - it is a result as often as an error
     """A load that ld.so refuses.
 
-    kind: `missing-library`, `missing-version`, `undefined-symbol`, `static-tls`, `executable-stack` or `bad-object`.
+    kind: `missing-library`, `missing-version`, `undefined-symbol`, `static-tls`, `executable-stack`, `bad-object`, `bad-mode`
+    or `inconsistency` (ld.so gives up, and the process ends).
     object: the path (or bare name) that dlerror() names first; message: what dlerror() says, whole.
     needed_by: file id of the object whose need failed. version: the version that is missing or was asked for.
     key: key of an undefined symbol, None else; its name is added to the message by whoever knows names.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -11,13 +12,14 @@ import numpy as np
 from abiclash.linker import load_checks
 from abiclash.linker.dependencies import search_list
 from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
+from abiclash.linker.mapping import by_exact_name, map_object
 from abiclash.linker.relocation import Relocator, UniqueTable
-from abiclash.linker.search_path import SearchSettings, directories, expand, find_library, origin_of
+from abiclash.linker.search_path import SearchSettings, expand, origin_of
 from abiclash.linker.sort_maps import sort_maps
 from abiclash.linker.tls import StaticTls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -71,6 +73,7 @@ class Process:
         optional = host.tunables.get("rtld.optional_static_tls") if host.libc_version >= (2, 32) else None
         self.tls = StaticTls(host.static_tls_surplus, host.machine, host.libc_version, optional)
         self._relocator = Relocator(world, host.libc_version, dynamic_weak=host.dynamic_weak)
+        self.executable_stack = False
         self.ended = False
 
     # -- start-up ---------------------------------------------------------------------------------------------
@@ -90,9 +93,10 @@ class Process:
         process.maps[file] = main
         process.executable = file
         main.scope = [GLOBAL_SCOPE]
+        process.executable_stack = load_checks.wants_executable_stack(facts, host)
         if facts.interp is not None:
             process._map_interpreter(facts.interp)
-        preloaded = [link for name in preload if (link := process._map(name, main, MapType.LIBRARY)) is not None]
+        preloaded = [link for name in preload if (link := map_object(process, name, main, MapType.LIBRARY)) is not None]
         process._map_dependencies(main, preloaded)
         process.global_scope = list(main.search_list or ())
         for link in process.maps.values():
@@ -149,7 +153,7 @@ class Process:
         requester = self.maps.get(caller) if caller is not None else None
         if requester is None and self.executable is not None:
             requester = self.maps[self.executable]
-        root = self._map(name, requester, MapType.LOADED, mode=mode, by_dlopen=True)
+        root = map_object(self, name, requester, MapType.LOADED, mode=mode, by_dlopen=True)
         if root is None:
             return LoadEvent(name, mode, None)
         if root.search_list is None:
@@ -184,99 +188,6 @@ class Process:
         if file in self.global_scope:
             self.global_scope.remove(file)
 
-    # -- names to objects -------------------------------------------------------------------------------------
-
-    def _loaded(self, name: str) -> LinkMap | None:
-        """Find an object by a name it was opened by or by its DT_SONAME (_dl_map_object)."""
-        for link in self.maps.values():
-            if name == link.name or name in link.names:
-                return link
-            if name == link.facts.soname:
-                link.names.add(name)
-                return link
-        return None
-
-    def _map(
-        self,
-        name: str,
-        requester: LinkMap | None,
-        kind: MapType,
-        *,
-        mode: Mode = Mode.NOW,
-        by_dlopen: bool = False,
-    ) -> LinkMap | None:
-        """Return the map for a name, loading the file where no loaded object answers to it (_dl_map_object).
-
-        Returns None only for RTLD_NOLOAD.
-        """
-        loaded = self._loaded(name)
-        if loaded is not None:
-            return loaded
-        path, file = self._locate(name, requester)
-        same = self.maps.get(file)
-        if same is not None:  # another name of a loaded file (same device and inode)
-            same.names.add(name)
-            return same
-        if Mode.NOLOAD in mode:
-            return None
-        facts = load_checks.loadable(self.world, file, name, self.host)
-        link = LinkMap(file, facts, path, kind, None if by_dlopen or requester is None else requester.file, {name})
-        self.maps[file] = link
-        link.scope = self._first_scope(link, mode)
-        return link
-
-    def _locate(self, name: str, requester: LinkMap | None) -> tuple[str, int]:
-        if "/" in name:
-            origin = origin_of(requester.name) if requester is not None else "/"
-            path = expand(name, origin, self.host)
-            file = self.world.find(path)
-            if file is not None:
-                load_checks.require_class(self.world, file, name, self.host)
-                return path, file
-        else:
-            places = directories(
-                requester,
-                list(self._chain(requester)),
-                self.maps.get(-1 if self.executable is None else self.executable),
-                self.host,
-            )
-            other_class: list[int] = []
-
-            def usable(candidate: int) -> bool:
-                verdict = load_checks.fits(self.world, candidate, self.host)
-                if verdict == "class":
-                    other_class.append(candidate)
-                return verdict == "fits"
-
-            found = find_library(name, places, requester, self.world, self.host, usable)
-            if found is not None:
-                return found[0], found[1]
-            if other_class:
-                raise load_checks.wrong_class(self.world, other_class[0], name)
-        raise LoadFailure(
-            "missing-library",
-            name,
-            "cannot open shared object file: No such file or directory",
-            needed_by=requester.file if requester is not None else None,
-        )
-
-    def _chain(self, link: LinkMap | None) -> Iterator[LinkMap]:
-        """Walk l_loader upwards."""
-        while link is not None:
-            yield link
-            link = self.maps.get(link.loader) if link.loader is not None else None
-
-    def _first_scope(self, link: LinkMap, mode: Mode) -> list[Scope]:
-        """l_scope of a new object (_dl_new_object, and DT_SYMBOLIC in _dl_map_object_from_fd)."""
-        *_, top = self._chain(link)
-        own = Scope(top.file)
-        if Mode.DEEPBIND in mode:
-            return [own, GLOBAL_SCOPE]
-        scope = [GLOBAL_SCOPE, own]
-        if link.facts.flags & load_checks.DF_SYMBOLIC:
-            scope.insert(0, Scope(link.file, alone=True))
-        return scope
-
     # -- dependencies -----------------------------------------------------------------------------------------
 
     def _map_dependencies(self, root: LinkMap, preloads: Iterable[LinkMap], mode: Mode = Mode.NOW) -> list[LinkMap]:
@@ -285,7 +196,7 @@ class Process:
 
         def load(name: str, requester: LinkMap) -> LinkMap | None:
             path = expand(name, origin_of(requester.name), self.host)
-            return self._map(path, requester, kind, mode=mode & Mode.DEEPBIND)
+            return map_object(self, path, requester, kind, mode=mode & Mode.DEEPBIND)
 
         listed = search_list(root, preloads, load, self._move_before)
         files = [link.file for link in listed]
@@ -308,14 +219,7 @@ class Process:
     def _check_versions(self, links: Iterable[LinkMap]) -> None:
         """Every needed version must exist in the library that verneed names (_dl_check_map_versions)."""
         for link in links:
-            load_checks.require_versions(link, self._by_exact_name)
-
-    def _by_exact_name(self, name: str) -> LinkMap | None:
-        """find_needed of elf/dl-version.c: by the names an object was asked for, in load order."""
-        for link in self.maps.values():
-            if name == link.name or name in link.names:
-                return link
-        return None
+            load_checks.require_versions(link, partial(by_exact_name, self), self.host.libc_version)
 
     def _relocate(self, order: Sequence[LinkMap], *, lazy: bool = False) -> None:
         """Relocate new objects, dependencies first, and record their bindings."""

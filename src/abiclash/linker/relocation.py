@@ -5,6 +5,7 @@ After glibc 2.36 elf/dl-reloc.c _dl_relocate_object and elf/dl-lookup.c _dl_look
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ import numpy as np
 
 from abiclash.facts.model import Reloc
 from abiclash.linker.link_map import LoadFailure
+from abiclash.linker.load_checks import inconsistency
 from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, ScopeIndex, search, search_files
 from abiclash.linker.tables import (
     NO_VERSIONS,
@@ -27,7 +29,7 @@ from abiclash.linker.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 
 DF_BIND_NOW, DF_1_NOW = 0x8, 0x1
 _ASSERT_LINES = {17: 167, 18: 166, 19: 166, 20: 127, 27: 110, 28: 111, 32: 105, 35: 106, 36: 107, 39: 106}
-"""Where glibc 2.x elf/dl-lookup.c asserts that a needed version is there; 2.41 dropped the assertion."""
+_ASSERTION = "version->filename == NULL || ! _dl_name_match_p (version->filename, map)"
+"""What check_match asserts where it meets no versions, and in which line, by the first glibc 2.x; gone since 2.41."""
 
 
 @dataclass(slots=True)
@@ -117,12 +120,11 @@ class Relocator:
         for link in gone:
             if link.targets is None or link.target_rows is None:
                 continue
-            queries = self._world.table(link.file).queries
-            for reference in np.flatnonzero(link.targets != NOT_FOUND).tolist():
-                file, row = int(link.targets[reference]), int(link.target_rows[reference])
-                if file not in files and process.maps[file].facts.symbols.info[row] >> 4 == STB_GNU_UNIQUE:
-                    entry = np.array([queries.key[reference]]), np.array([file]), np.array([row])
-                    process.unique.bind(entry[0], entry[1].astype(np.int32), entry[2].astype(np.int32))
+            key = self._world.table(link.file).queries.key
+            for file in set(np.unique(link.targets).tolist()) - files - {NOT_FOUND}:
+                at = np.flatnonzero(link.targets == file)
+                at = at[process.maps[file].facts.symbols.info[link.target_rows[at]] >> 4 == STB_GNU_UNIQUE]
+                process.unique.bind(key[at], link.targets[at], link.target_rows[at])
         process.tls.release(gone)
 
     def _bind(
@@ -141,11 +143,9 @@ class Relocator:
         )
         by_key = np.argsort(merged.key, kind="stable")
         matches = Matches.none(len(by_key))
-        met = Matches.none(len(by_key))
         found, first = self._look_up(process, merged.take(by_key), scope)
         matches.enter(by_key, found)
-        met.enter(by_key, first)
-        unversioned = ((met.flags & NO_VERSIONS) != 0) & (merged.version != 0)
+        pairs = sorted({pair for each in (found, first) for pair in _without_versions(each, by_key, merged)})
         self._keep_unique(process, merged, matches)
         self._keep_protected(process, links, merged, matches, scope)
         start = 0
@@ -153,8 +153,8 @@ class Relocator:
             stop = start + len(part.key)
             link.global_seen = len(process.global_scope)
             link.targets, link.target_rows = matches.file[start:stop], matches.row[start:stop]
-            doubtful = np.flatnonzero(unversioned[start:stop])
-            bare[link.file] = list(zip(doubtful.tolist(), met.file[start:stop][doubtful].tolist(), strict=True))
+            own = pairs[bisect_left(pairs, (start, NOT_FOUND)) : bisect_left(pairs, (stop, NOT_FOUND))]
+            bare[link.file] = [(reference - start, file) for reference, file in own]
             start = stop
 
     def _look_up(self, process: Process, queries: Queries, scope: list[Scope]) -> tuple[Matches, Matches]:
@@ -245,7 +245,7 @@ class Relocator:
         self._allocate_tls(process, link, min(stop, len(undefined) if broken is None else broken))
         if broken is not None and broken < stop:
             link.targets[broken:] = NOT_FOUND
-            raise self._inconsistency()
+            raise inconsistency("dl-lookup.c", _ASSERT_LINES, self._libc_version, "check_match", _ASSERTION)
         if stop < len(undefined):
             link.targets[stop:] = NOT_FOUND  # ld.so came no further
             raise self._undefined(link, stop, queries)
@@ -264,15 +264,6 @@ class Relocator:
             if library is not None and (library == target.name or library in target.names):
                 return reference
         return None
-
-    def _inconsistency(self) -> LoadFailure:
-        minor = max(known for known in _ASSERT_LINES if known <= max(self._libc_version[1], min(_ASSERT_LINES)))
-        return LoadFailure(
-            "inconsistency",
-            "Inconsistency detected by ld.so",
-            f"dl-lookup.c: {_ASSERT_LINES[minor]}: check_match: Assertion `version->filename == NULL || "
-            "! _dl_name_match_p (version->filename, map)' failed!",
-        )
 
     @staticmethod
     def _allocate_tls(process: Process, link: LinkMap, stop: int) -> None:
@@ -303,3 +294,9 @@ class Relocator:
             version=version,
             key=int(queries.key[reference]),
         )
+
+
+def _without_versions(matches: Matches, place: NDArray[np.intp], queries: Queries) -> Iterator[tuple[int, int]]:
+    """Yield (query, file) where a version was asked for and the file has none. place: index of each match's query."""
+    met = np.flatnonzero((matches.flags & NO_VERSIONS != 0) & (queries.version[place] != 0))
+    return zip(place[met].tolist(), matches.file[met].tolist(), strict=True)

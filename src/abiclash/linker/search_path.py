@@ -86,30 +86,30 @@ def find_library(
     requester: LinkMap | None,
     world: World,
     settings: SearchSettings,
-    usable: Callable[[int], bool],
+    usable: Callable[[int, str], bool],
 ) -> tuple[str, int, str] | None:
     """Find the file for a name without a slash. Returns (l_name, file id, why it was found there).
 
-    usable: false for an object of another class or machine, which open_verify passes over.
+    usable: tells whether open_verify takes the file of an id under a path.
     """
     for directory, why in places:
         for candidate in _in_directory(directory, name, settings.subdirectories):
             file = world.find(candidate)
-            if file is not None and usable(file):
+            if file is not None and usable(file, candidate):
                 return candidate, file, why
     no_default = requester is not None and bool(requester.facts.flags_1 & DF_1_NODEFLIB)
     for candidate in settings.cache.get(name, ()):
         if no_default and posixpath.dirname(candidate) in settings.default_dirs:
             continue
         file = world.find(candidate)
-        if file is not None and usable(file):
+        if file is not None and usable(file, candidate):
             return candidate, file, "ld.so.cache"
         break  # the cache names one best entry, and only that is tried
     if not no_default:
         for directory in settings.default_dirs:
             for candidate in _in_directory(directory, name, settings.subdirectories):
                 file = world.find(candidate)
-                if file is not None and usable(file):
+                if file is not None and usable(file, candidate):
                     return candidate, file, "default directory"
     return None
 

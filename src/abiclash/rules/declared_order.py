@@ -146,7 +146,7 @@ def _finding(case: Case, refusal: Refusal) -> Finding:
         summary=f"{package} refuses to be imported {'after' if refusal.demand.present else 'before'} {other}.",
         explanation=(
             f"{package} checks on import whether the module {refusal.demand.module!r} is already there ({place}), and "
-            f"raises: {refusal.demand.error}. So `import {package}` fails in the order "
+            f"raises: {refusal.demand.error}. So importing it fails in the order "
             f"{in_order(refusal.failing[0])}.\n\nNothing in the process is broken by that, but the package does it "
             "because it knows of a conflict between its own libraries and the other package's."
         ),

@@ -145,17 +145,17 @@ def _finding(
         audience=Audience.USER if place and orders else Audience.RESEARCHER,
         summary=f"importing {package} sets {name}, which libraries of {others} read.",
         explanation=(
-            f"`import {package}` runs {path}:{write.setting.line}, which sets the environment variable {name} to "
+            f"Importing {package} runs {path}:{write.setting.line}, which sets the environment variable {name} to "
             f"{write.setting.value}. {case.basename(files[0])} of {others} reads that variable too. Once {package} has "
             f"been imported, {others} looks where {package} points to, and finds files that were made for another copy "
             "of the library: plugins are refused, and the process may stop.\n\nIt depends on when the library reads "
-            f"the variable: what has been initialised before `import {package}` is not affected."
+            f"the variable: what has been initialised before {package} is not affected."
         ),
         advice=[
             Advice(
                 "user",
                 f"Import and initialise {others} before {package}, or run `os.environ.pop({name!r}, None)` after "
-                f"`import {package}`.",
+                f"importing {package}.",
             ),
             Advice(
                 f"maintainer of {package}",

@@ -99,7 +99,7 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
         explanation=(
             f"{needing} was built against a newer {_plain(name)} and needs its symbol version {failure.version}. "
             f"When it is loaded, the process already uses {name}{by}, because a library name is looked up only once "
-            f"per process. That copy has no {failure.version}, so ld.so refuses the load: {shown(case, failure.message)}"
+            f"per process. That copy has no {failure.version}, so ld.so refuses: {shown(case, failure.message)}"
         ),
         advice=advice,
         key=[failure.version],

@@ -150,12 +150,12 @@ def _layout_finding(case: Case, move: Move, provider: str, user: str, found: lis
     there = case.packages[provider].id
     first = case.basename(files[0])
     reason = (
-        f"{counted(len(files), 'extension module')} of {user}, such as {first}, were compiled with headers of "
-        f"{move.api} from before its C API moved: they ask for it in {move.before}. {there} keeps it in {move.after} "
+        f"{counted(len(files), 'extension module')} of {user}, such as {first}, compiled with headers of "
+        f"{move.api} from before its C API moved, ask for it in {move.before}. {there} keeps it in {move.after} "
         "and has other sizes of its types"
     )
     outcome = (
-        f'`import {user}` then stops with ImportError ("A module that was compiled using NumPy 1.x cannot be run in '
+        f'Importing {user} then stops with ImportError ("A module that was compiled using NumPy 1.x cannot be run in '
         f'NumPy {there.version}") or, in modules made by Cython, ValueError ("numpy.dtype size changed, may indicate '
         'binary incompatibility").'
     )
@@ -184,10 +184,10 @@ def _too_old(case: Case, move: Move, modules: dict[str, str]) -> Iterator[Findin
         )
         files = {link.file for _, link in found}
         reason = (
-            f"{counted(len(files), 'extension module')} of {user} were compiled for the C API of {move.api} {least} "
-            f"and later, and {case.packages[provider].id} is installed"
+            f"{counted(len(files), 'extension module')} of {user} compiled for the C API of {move.api} {least} "
+            f"and later, meet {case.packages[provider].id}"
         )
-        outcome = f'`import {user}` then stops: "module was compiled against NumPy C-API version ...".'
+        outcome = f'Importing {user} then stops: "module was compiled against NumPy C-API version ...".'
         yield _finding(case, provider, user, found, reason, outcome, f"{move.api}>={least}", [move.api, "minimum"])
 
 

@@ -166,7 +166,7 @@ def _type_finding(case: Case, run: Run, clash: TypeClash, failing: Sequence[tupl
     one, other = sorted({owner for owner in owners if owner})
     types = [readable(name) for name in clash.types]
     library = "nanobind" if nanobind else "pybind11"
-    when = f"`import {in_order(run.order)}`" if run.stage is Stage.IMPORT else "loading both modules"
+    when = "As soon as both packages are imported" if run.stage is Stage.IMPORT else "When both modules are loaded"
     outcome = (
         "the second definition is ignored with a warning, and both packages then use the first one's class"
         if nanobind
@@ -180,7 +180,7 @@ def _type_finding(case: Case, run: Run, clash: TypeClash, failing: Sequence[tupl
         f"{types[0]}; whichever module comes second can fail.",
         explanation=(
             f"{case.path(clash.files[0])} and {case.path(clash.files[-1])} share {library}'s registry of types "
-            f"({clash.key}), which is keyed by the name of the C++ type. Both bind {listed(types)}. With {when}, "
+            f"({clash.key}), which is keyed by the name of the C++ type. Both bind {listed(types)}. {when}, "
             f"{outcome}. The order does not matter.\n\nThat does not happen where the types are bound with "
             "py::module_local(), which cannot be seen in the files."
         ),

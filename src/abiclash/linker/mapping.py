@@ -1,0 +1,112 @@
+"""From a name to a loaded object: glibc elf/dl-load.c _dl_map_object, elf/dl-object.c _dl_new_object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from abiclash.linker import load_checks
+from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
+from abiclash.linker.search_path import directories, expand, find_library, origin_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from abiclash.linker.process import Process
+
+
+def loaded(process: Process, name: str) -> LinkMap | None:
+    """Find an object by a name it was opened by or by its DT_SONAME (_dl_map_object)."""
+    for link in process.maps.values():
+        if name == link.name or name in link.names:
+            return link
+        if name == link.facts.soname:
+            link.names.add(name)
+            return link
+    return None
+
+
+def by_exact_name(process: Process, name: str) -> LinkMap | None:
+    """Find an object by the names it was asked for, in load order (elf/dl-version.c find_needed)."""
+    return next((link for link in process.maps.values() if name == link.name or name in link.names), None)
+
+
+def map_object(
+    process: Process,
+    name: str,
+    requester: LinkMap | None,
+    kind: MapType,
+    *,
+    mode: Mode = Mode.NOW,
+    by_dlopen: bool = False,
+) -> LinkMap | None:
+    """Return the map for a name, loading the file where no loaded object answers to it.
+
+    Returns None only for RTLD_NOLOAD; raises LoadFailure.
+    """
+    known = loaded(process, name)
+    if known is not None:
+        return known
+    path, file = _locate(process, name, requester)
+    same = process.maps.get(file)
+    if same is not None:  # another name of a loaded file (same device and inode)
+        same.names.add(name)
+        return same
+    if Mode.NOLOAD in mode:
+        return None
+    facts = process.world.facts[file]
+    if facts is None:
+        raise LoadFailure("bad-object", path, "invalid ELF header")
+    free = process.executable_stack or kind is MapType.LIBRARY or process.host.libc_version < (2, 41)
+    load_checks.loadable(facts, name, process.host, stack_free=free)
+    process.executable_stack |= load_checks.wants_executable_stack(facts, process.host)
+    loader = None if by_dlopen or requester is None else requester.file
+    link = LinkMap(file, facts, path, kind, loader, {name})
+    process.maps[file] = link
+    link.scope = _first_scope(process, link, mode)
+    return link
+
+
+def _locate(process: Process, name: str, requester: LinkMap | None) -> tuple[str, int]:
+    """Return (l_name, file) of what a name means to an object that asks."""
+    world, host = process.world, process.host
+    skipped = set()
+
+    def usable(candidate: int, path: str) -> bool:
+        verdict = load_checks.verify(world, candidate, path, host)
+        skipped.add(verdict)
+        return verdict == "fits"
+
+    if "/" in name:
+        path = expand(name, origin_of(requester.name) if requester is not None else "/", host)
+        file = world.find(path)
+        if file is not None and usable(file, path):
+            return path, file
+    else:
+        main = process.maps.get(-1 if process.executable is None else process.executable)
+        places = directories(requester, list(_chain(process, requester)), main, host)
+        found = find_library(name, places, requester, world, host, usable)
+        if found is not None:
+            return found[0], found[1]
+    if "class" in skipped:
+        raise load_checks.wrong_class(name, host)
+    reason = "cannot open shared object file: No such file or directory"
+    raise LoadFailure("missing-library", name, reason, needed_by=requester.file if requester is not None else None)
+
+
+def _chain(process: Process, link: LinkMap | None) -> Iterator[LinkMap]:
+    """Walk l_loader upwards."""
+    while link is not None:
+        yield link
+        link = process.maps.get(link.loader) if link.loader is not None else None
+
+
+def _first_scope(process: Process, link: LinkMap, mode: Mode) -> list[Scope]:
+    """l_scope of an object that dlopen brings (_dl_new_object, and DT_SYMBOLIC in _dl_map_object_from_fd)."""
+    *_, top = _chain(process, link)
+    own = Scope(top.file)
+    if Mode.DEEPBIND in mode:
+        return [own, GLOBAL_SCOPE]
+    scope = [GLOBAL_SCOPE, own]
+    if link.facts.flags & load_checks.DF_SYMBOLIC:
+        scope.insert(0, Scope(link.file, alone=True))
+    return scope
