@@ -19,7 +19,6 @@ from wheels import TEN, fetched
 
 from abiclash.facts.content_hash import content_hash
 from abiclash.facts.index import index_wheels
-from abiclash.facts.layout import wanted
 from abiclash.facts.store import Store
 from abiclash.facts.wheel import Wheel
 
@@ -30,10 +29,6 @@ _WORKS = {
     "2 verified": "index, 2 threads, hashes known from the download",
     "load": "load stored facts",
 }
-
-
-class _Dropped(Exception):  # noqa: N818 - not an error
-    pass
 
 
 def floor(paths: list[Path]) -> Cost:
@@ -64,22 +59,8 @@ def load(paths: list[Path], root: Path) -> Cost:
 
 def largest_kept(paths: list[Path]) -> int:
     """Return the most bytes that are kept of one member."""
-    kept = 0
-
-    def look(head: bytes, size: int) -> list[tuple[int, int]]:
-        nonlocal kept
-        kept = max(kept, sum(length for _, length in wanted(head, size)))
-        raise _Dropped
-
-    for path in paths:
-        wheel = Wheel(path)
-        for member in wheel.objects:
-            try:
-                wheel.archive.inflate(member, look)
-            except _Dropped:
-                continue
-        wheel.close()
-    return kept
+    wheels = [Wheel(path) for path in paths]
+    return max(wheel.kept(member) for wheel in wheels for member in wheel.objects)
 
 
 def child(work: str, paths: list[Path], root: Path) -> Cost:

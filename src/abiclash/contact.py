@@ -1,8 +1,8 @@
 """The contact surface of packages: all by which one import can change what another one gets.
 
 Under RTLD_LOCAL that is little: objects that both bring, names that both use for different files, STB_GNU_UNIQUE
-definitions, the global scope and static TLS. Whoever comes first decides about each of them, so what a package would
-do to all others is seen by importing it first; and packages that would do the same need not each come first.
+definitions, the global scope and static TLS. Whoever comes first decides about each of them. So what a package would
+do to all others is seen by importing it first, and what two packages would decide alike need be seen only once.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Mapping
+    from collections.abc import Hashable, Iterable, Iterator, Mapping
     from collections.abc import Set as AbstractSet
 
     from abiclash.linker.link_map import LinkMap
@@ -37,13 +39,9 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Surface:
-    """What a package has in contact with the others of its set.
-
-    claims: only those that somebody else would decide otherwise. files: all that its import brings.
-    """
+    """What a package has in contact with the others of its set: claims that somebody else would decide otherwise."""
 
     claims: AbstractSet[Claim]
-    files: AbstractSet[int]
 
     def about(self, *kinds: Kind) -> set[tuple[Kind, Hashable]]:
         """Return what the claims are about; only those of some kinds, where any are named."""
@@ -52,37 +50,56 @@ class Surface:
 
 def surfaces(runs: Mapping[str, Run], start: Process) -> dict[str, Surface]:
     """Return the contact surface of each package from the runs in which it is alone. start: before any import."""
-    claims = {name: _claims(run, start) for name, run in runs.items()}
+    claims = {name: {*_claims(run.process, start), *_wants(run)} for name, run in runs.items()}
     contested = _contested(claims.values())
     crowded = _tls_is_short(runs.values(), start)
     result = {}
     for name, run in runs.items():
         own = {claim for claim in claims[name] if (claim.kind, claim.about) in contested}
-        promoted = run.process.global_scope[len(start.global_scope) :]
-        own |= {Claim("scope", file, name) for file in promoted}
+        own |= {Claim("scope", file, name) for file in _felt(run, runs.values(), start)}
         if crowded:
             own |= {Claim("tls", file, name) for file, size in _tls(run).items() if size}
-        result[name] = Surface(own, run.process.maps.keys() - start.maps.keys())
+        result[name] = Surface(own)
     return result
 
 
-def _claims(run: Run, start: Process) -> set[Claim]:
-    process = run.process
-    claims = {Claim("object", link.file, _bound(link)) for link in process.maps.values() if link.file not in start.maps}
+def realised(runs: Iterable[Run], start: Process, claims: AbstractSet[Claim]) -> set[Claim]:
+    """Return the claims that came true in all of these runs, for everyone in them who has to do with it.
+
+    Global scope and static TLS are not among them: they do not reach those who came before.
+    """
+    left = {claim for claim in claims if claim.kind in ("name", "object", "unique")}
+    for run in runs:
+        found: dict[tuple[Kind, Hashable], Hashable] = {}
+        for claim in _claims(run.process, start):
+            found.setdefault((claim.kind, claim.about), claim.choice)
+        left = {claim for claim in left if found.get((claim.kind, claim.about), claim.choice) == claim.choice}
+    return left
+
+
+def _claims(process: Process, start: Process) -> Iterator[Claim]:
+    """Yield what a process has decided since its start, in load order."""
     for link in process.maps.values():
-        known = start.maps[link.file].names if link.file in start.maps else ()
-        names = {*link.names, link.facts.soname} - {None, *known}
-        claims |= {Claim("name", name, link.file) for name in names}
+        known = start.maps.get(link.file)
+        if known is None:
+            yield Claim("object", link.file, _bound(link))
+        names = {*link.names, link.facts.soname} - {None} - (known.names if known is not None else set())
+        yield from (Claim("name", name, link.file) for name in names)
+    old = set(start.unique.key.tolist())
+    for key, file in zip(process.unique.key.tolist(), process.unique.file.tolist(), strict=True):
+        if key not in old:
+            yield Claim("unique", key, file)
+
+
+def _wants(run: Run) -> Iterator[Claim]:
+    """Yield what a package could not have alone, and another one might give it."""
     for played in run.played:
         event = played.event
         if event.failure is not None:
-            claims.add(Claim("name", event.failure.object, None))
-            claims |= {Claim("object", link.file, _bound(link)) for link in event.discarded}
+            yield Claim("name", event.failure.object, None)
+            yield from (Claim("object", link.file, None) for link in event.discarded)
         elif event.file is None:  # RTLD_NOLOAD, and nobody had it
-            claims.add(Claim("name", event.name, None))
-    old = set(start.unique.key.tolist())
-    unique = zip(process.unique.key.tolist(), process.unique.file.tolist(), strict=True)
-    return claims | {Claim("unique", key, file) for key, file in unique if key not in old}
+            yield Claim("name", event.name, None)
 
 
 def _bound(link: LinkMap) -> Hashable:
@@ -99,6 +116,27 @@ def _contested(claims: Iterable[AbstractSet[Claim]]) -> set[tuple[Kind, Hashable
         for claim in own:
             choices[claim.kind, claim.about].add(claim.choice)
     return {about for about, found in choices.items() if len(found) > 1}
+
+
+def _felt(run: Run, others: Iterable[Run], start: Process) -> Iterator[int]:
+    """Yield what a package puts into the global scope and another package's objects would find there.
+
+    What the scope held from the start goes before it.
+    """
+    process = run.process
+    promoted = process.global_scope[len(start.global_scope) :]
+    if not promoted:
+        return
+    links = {link.file: link for other in others for link in other.process.maps.values()}
+    wanted = [np.zeros(0, dtype=np.uint64)]
+    for file, link in links.items():
+        if file not in process.maps and link.targets is not None:
+            keys = process.world.table(file).queries.key
+            wanted.append(keys[~np.isin(link.targets, start.global_scope)])
+    keys = np.unique(np.concatenate(wanted))
+    for file in promoted:
+        if np.isin(keys, process.world.table(file).definitions.key).any():
+            yield file
 
 
 def _tls(run: Run) -> dict[int, int]:

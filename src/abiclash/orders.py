@@ -1,8 +1,8 @@
 """Which import orders to play.
 
-All orders of a small set. Of a larger one the order as given, then each package first that could do something to the
-others which neither the given order nor another package in front has shown (`contact`). What a pair of packages would
-do to each other is seen in one of them, unless a third package stands between the two; then these two come first.
+All orders of a small set. Of a larger one the order as given, then each package first that would decide something
+(`contact`) in a way that no order played so far has shown. What one of two packages would do to the other is seen in
+one of them, unless a third package stands between the two; then these two come first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from abiclash.contact import Claim, Surface
 
@@ -26,23 +27,24 @@ def all_orders(names: Sequence[str]) -> list[Order]:
     return list(permutations(names)) if len(names) > 1 else []
 
 
-def orders_that_matter(names: Sequence[str], surfaces: Mapping[str, Surface]) -> list[Order]:
-    """Return the given order and those that can differ from it. surfaces: of each package."""
+def orders_that_matter(
+    names: Sequence[str], surfaces: Mapping[str, Surface], shown: Callable[[Order, AbstractSet[Claim]], set[Claim]]
+) -> list[Order]:
+    """Return the given order and those that can differ from it.
+
+    surfaces: of each package. shown: plays an order and returns which of some claims came true in it.
+    """
     given = tuple(names)
-    orders = [given]
-    for first in _firsts(given, surfaces):
-        orders.append(_led_by((first,), given, surfaces))
-        orders += [_led_by((first, second), given, surfaces) for second in _shielded(orders[-1], surfaces)]
-    return list(dict.fromkeys(orders))
-
-
-def _firsts(given: Order, surfaces: Mapping[str, Surface]) -> Iterator[str]:
-    """Yield as few packages as show every claim by coming first; the given order's first one shows its own."""
-    open_claims: set[Claim] = set().union(*(surfaces[name].claims for name in given)) - surfaces[given[0]].claims
-    while open_claims:
-        best = max(given, key=lambda name: len(surfaces[name].claims & open_claims))  # the earliest of equals
-        open_claims -= surfaces[best].claims
-        yield best
+    orders = {given: None}
+    missing: set[Claim] = set().union(*(surfaces[name].claims for name in given))
+    missing -= surfaces[given[0]].claims | shown(given, missing)
+    while missing:
+        first = max(given, key=lambda name: len(surfaces[name].claims & missing))  # the earliest of equals
+        order = _led_by((first,), given, surfaces)
+        orders[order] = None
+        missing -= surfaces[first].claims | shown(order, missing)
+        orders |= dict.fromkeys(_led_by((first, second), given, surfaces) for second in _shielded(order, surfaces))
+    return list(orders)
 
 
 def _led_by(front: Order, given: Order, surfaces: Mapping[str, Surface]) -> Order:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from abiclash.contact import surfaces
+from abiclash.contact import realised, surfaces
 from abiclash.linker.link_map import Mode
 from abiclash.linker.process import Process
 from abiclash.orders import ALL_ORDERS_UP_TO, all_orders, orders_that_matter
@@ -14,7 +14,9 @@ from abiclash.shared_bindings import SharedBindings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
+    from abiclash.contact import Claim
     from abiclash.imports.plan import Load, LoadPlan
     from abiclash.imports.registrations import Placed
     from abiclash.linker.world import World
@@ -157,5 +159,10 @@ def _orders(player: Player, names: tuple[str, ...], *, every: bool) -> list[tupl
         return [names]
     if len(names) <= ALL_ORDERS_UP_TO:
         return all_orders(names)
-    runs = {name: player.used((name,)) for name in names}
-    return orders_that_matter(names, surfaces(runs, player.imported(()).process))
+    start = player.imported(()).process
+    alone = {name: player.used((name,)) for name in names}
+
+    def shown(order: tuple[str, ...], claims: AbstractSet[Claim]) -> set[Claim]:
+        return realised([player.imported(order), player.used(order)], start, claims)
+
+    return orders_that_matter(names, surfaces(alone, start), shown)

@@ -23,7 +23,9 @@ Use = Literal["word", "got", "call", "gd", "ie", "desc"]
 
 @dataclass(frozen=True)
 class Definition:
-    """A symbol that an object defines. version: "V1"; default: `name@@V1`, else `name@V1`. size: of data, in bytes."""
+    """A symbol that an object defines. version: "V1"; default: `name@@V1`, else `name@V1`. size, align: of
+    data, in bytes.
+    """
 
     name: str
     sort: Sort = "function"
@@ -32,6 +34,7 @@ class Definition:
     version: str | None = None
     default: bool = True
     size: int = 8
+    align: int = 8
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ class Assembler:
             {(r.name, r.version, r.use) for r in user.references if r.version is not None and r.library in (None, name)}
         )
         versions = sorted({version for _, version, _ in wanted})
-        key = f"{name}-{abs(hash(tuple(wanted))):x}"
+        key = f"{name.replace('/', '-')}-{abs(hash(tuple(wanted))):x}"
         if key not in self._stubs:
             lines = [
                 Definition(symbol, "tls" if use in ("gd", "ie", "desc") else "function", version=version, default=False)
@@ -191,7 +194,7 @@ def _definition(definition: Definition, place: int, machine: Machine) -> list[st
         "unique": (".data", "gnu_unique_object"),
         "tls": ('.section .tdata,"awT",%progbits', "object"),
     }[definition.sort]
-    lines = [section, ".p2align 3", f".globl {label}"]
+    lines = [section, f".balign {definition.align}", f".globl {label}"]
     if definition.bind == "weak":
         lines[-1] = f".weak {label}"
     if definition.sort == "tls":

@@ -9,7 +9,6 @@ import pytest
 from abiclash.sources.live_host import live
 from tests.linker.assembly import Assembler
 from tests.linker.judge import DRIVER, Judge
-from tests.support.builder import Builder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from abiclash.sources.host_profile import HostProfile
     from tests.linker.assembly import Object
+    from tests.support.builder import Builder
 
     Build = Callable[[Object], Path]
 

@@ -67,8 +67,15 @@ class Fixtures:
         self._folders = tuple(os.path.realpath(folder) + "/" for folder in folders)
 
     def realpath(self, path: str) -> str | None:
-        real = self._files.realpath(path)
-        return real if real is not None and real.startswith(self._folders) else None
+        try:
+            real = os.path.realpath(path, strict=True)  # a folder that is not there is not passed through
+        except OSError:
+            return None
+        return real if self.covers(real) and Path(real).is_file() else None
+
+    def covers(self, path: str) -> bool:
+        """Tell whether a path lies in the folders."""
+        return path.startswith(self._folders)
 
     def object(self, realpath: str) -> ObjectFacts | None:
         return self._files.object(realpath)
@@ -83,6 +90,21 @@ class Fixtures:
 
     def names(self, keys: Iterable[int]) -> dict[int, bytes]:
         return self._files.names(keys)
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """`FileSource` of a host without the folders of a test."""
+
+    host: HostProfile
+    fixtures: Fixtures
+
+    def realpath(self, path: str) -> str | None:
+        real = self.host.realpath(path)
+        return None if real is not None and self.fixtures.covers(real) else real
+
+    def object(self, realpath: str) -> ObjectFacts | None:
+        return self.host.object(realpath)
 
 
 @dataclass(frozen=True)
@@ -161,10 +183,13 @@ class Trial:
         }
 
     def alias(self, path: str) -> str:
+        if "/" not in path and Path(path).is_file():  # found through an empty element of a path
+            path = os.path.realpath(path)
         return self.aliases.get(path, path)
 
     def _own(self, kind: str) -> list[str]:
-        return [self.alias(e.path) for e in self.log.events if e.kind == kind and e.path.startswith(self.folder)]
+        paths = [self.alias(event.path) for event in self.log.events if event.kind == kind]
+        return [path for path in paths if path.startswith(self.folder)]
 
     def _predicted_globals(self) -> list[str]:
         return [self.alias(event["global"]) for event in self.predicted if "global" in event]
@@ -228,7 +253,7 @@ class Judge:
             tunables=parse_tunables(environ.get("GLIBC_TUNABLES", "")),
         )
         preload = environ.get("LD_PRELOAD", "").replace(":", " ").split()
-        process = Process.start(World([fixtures, host]), host, str(program), preload)
+        process = Process.start(World([fixtures, Elsewhere(host, fixtures)]), host, str(program), preload)
         for name, mode in steps:
             process.dlopen(name, (mode & ~Mode.LAZY) | Mode.NOW if bind_now else mode)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from abiclash.linker.process import Process
 from abiclash.linker.world import World
-from tests.linker.judge import Fixtures
+from tests.linker.judge import Elsewhere, Fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 def predict(judge: Judge, program: Path, steps: Sequence[tuple[str | Path, Mode]], **settings: Any) -> Process:
     """Play steps on the judge's host with some settings changed (libc_version=...)."""
     host = replace(judge.host, **settings)
-    process = Process.start(World([Fixtures([judge.folder, program.parent]), host]), host, str(program))
+    fixtures = Fixtures([judge.folder, program.parent])
+    process = Process.start(World([fixtures, Elsewhere(host, fixtures)]), host, str(program))
     for name, mode in steps:
         process.dlopen(str(name), mode)
     return process

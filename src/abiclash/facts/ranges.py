@@ -32,6 +32,10 @@ def merge(wanted: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]
     return [(start, end - start) for start, end in joined]
 
 
+class NotKeptError(ElfError):
+    """A part of a file was asked for that was dropped while the file was read."""
+
+
 class Ranges:
     """The kept byte ranges of one file of `size` bytes.
 
@@ -60,7 +64,7 @@ class Ranges:
     def read(self, offset: int, length: int) -> NDArray[np.uint8]:
         """Return `length` bytes from `offset` as a view.
 
-        Raises ElfError when the range leaves the file, or when that part of the file was not kept.
+        Raises ElfError when the range leaves the file, and NotKeptError when that part of it was dropped.
         """
         if offset < 0 or length < 0 or offset + length > self.size:
             raise ElfError(f"offset {offset:#x}: {length} bytes from there leave the file of {self.size} bytes")
@@ -72,7 +76,7 @@ class Ranges:
             buffer = self._buffers[at]
             if inside + length <= len(buffer):
                 return buffer[inside : inside + length]
-        raise ElfError(f"offset {offset:#x}: {length} bytes from there were not kept while reading the file")
+        raise NotKeptError(f"offset {offset:#x}: {length} bytes from there were not kept while reading the file")
 
     def has(self, offset: int, length: int) -> bool:
         """Tell whether `read` of the same range would succeed."""

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from abiclash.errors import ElfError, NotAnalysed, WheelError
 from abiclash.facts.archive import Archive
 from abiclash.facts.elf import read_object
+from abiclash.facts.image import PF_X, PT_LOAD, parse_header, parse_segments
 from abiclash.facts.inflate import HEAD
 from abiclash.facts.installed import importable, installed_path
 from abiclash.facts.layout import wanted
 from abiclash.facts.metadata import dist_info, read_metadata, read_record, record_faults
 from abiclash.facts.model import WheelFacts, WheelFile
+from abiclash.facts.ranges import NotKeptError
 from abiclash.facts.stored_names import compact
 
 if TYPE_CHECKING:
@@ -21,11 +23,12 @@ if TYPE_CHECKING:
 
     from abiclash.facts.archive import Member
     from abiclash.facts.arena import Arena
-    from abiclash.facts.inflate import Limits
+    from abiclash.facts.inflate import Limits, Select
     from abiclash.facts.model import ObjectFacts
     from abiclash.facts.stored_names import Names
 
 _LARGE = 32 << 20
+_FRONT, _BACK = 256 << 20, 16 << 20
 _ELF = b"\x7fELF"
 _TEXT = (
     *(".py", ".pyi", ".pyx", ".pxd", ".pxi", ".txt", ".md", ".rst", ".json", ".toml", ".yaml", ".yml", ".cfg", ".ini"),
@@ -33,6 +36,30 @@ _TEXT = (
     *(".h", ".hh", ".hpp", ".hxx", ".cuh", ".inc", ".inl", ".c", ".cc", ".cpp", ".cu", ".cmake", ".pc"),
 )
 """Suffixes of members that are not even looked into: half of the members of large wheels."""
+
+
+def sparingly(head: bytes, size: int) -> list[tuple[int, int]]:
+    """Choose ranges as `layout.wanted` does, but of huge read-only data only the parts where tables and texts lie.
+
+    To hold the rest (GPU code, mostly) costs more than to inflate it. Should a table lie in it after all, the member is
+    inflated a second time.
+    """
+    parts = wanted(head, size)
+    if max((length for _, length in parts), default=0) <= _FRONT + _BACK:
+        return parts
+    header = parse_header(head)
+    table = head[header.phoff : header.phoff + header.phnum * header.segment_size]
+    for segment in parse_segments(header, table):
+        if segment.type == PT_LOAD and not segment.flags & PF_X and segment.filesz > _FRONT + _BACK:
+            parts = _without(parts, segment.offset + _FRONT, segment.offset + segment.filesz - _BACK)
+    return parts
+
+
+def _without(parts: list[tuple[int, int]], start: int, end: int) -> list[tuple[int, int]]:
+    """Return ranges less what lies between two offsets."""
+    before = [(offset, min(length, start - offset)) for offset, length in parts if offset < start]
+    cut = [(max(offset, end), offset + length) for offset, length in parts if offset + length > end]
+    return before + [(offset, stop - offset) for offset, stop in cut]
 
 
 class Wheel:
@@ -62,7 +89,7 @@ class Wheel:
         if member.size < _LARGE:
             return member.size
         try:
-            ranges = wanted(self.archive.head(member, HEAD), member.size)
+            ranges = sparingly(self.archive.head(member, HEAD), member.size)
         except (ElfError, WheelError):  # told when it is read
             return 0
         return sum(length for _, length in ranges)
@@ -73,12 +100,18 @@ class Wheel:
     def read(self, member: Member, arena: Arena) -> tuple[ObjectFacts, list[Names]] | NotAnalysed:
         """Inflate one ELF member and return its facts and names; a broken one costs only itself."""
         try:
-            with arena.lease() as allocate:
-                ranges = self.archive.inflate(member, wanted, allocate)
-                facts, table = read_object(ranges, installed_path(member.name))
-                return facts, compact(table)
+            try:
+                return self._read(member, sparingly, arena)
+            except NotKeptError:
+                return self._read(member, wanted, arena)
         except (ElfError, WheelError) as error:
             return self._note(member.name, str(error))
+
+    def _read(self, member: Member, select: Select, arena: Arena) -> tuple[ObjectFacts, list[Names]]:
+        with arena.lease() as allocate:
+            ranges = self.archive.inflate(member, select, allocate)
+            facts, table = read_object(ranges, installed_path(member.name))
+            return facts, compact(table)
 
     def facts(self, sha256: str, objects: Iterable[ObjectFacts], failures: Iterable[NotAnalysed]) -> WheelFacts:
         """Put the facts together, in an order that does not depend on who read what when."""

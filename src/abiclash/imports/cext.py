@@ -61,7 +61,7 @@ def read_names(data: bytes) -> tuple[str, ...]:
         names.append(TABLE)
         if unpacks:
             names.append(f"{unpacks}.decompress")
-        names += sorted({name for name in table if _DOTTED.match(name)}) if table else [TEXT, text]
+        names += sorted({name for name in table if _DOTTED.match(name)}) if table else [TEXT, text.replace("\n", " ")]
     return tuple(names)
 
 

@@ -255,14 +255,14 @@ class Objects(Evaluator):
             return UNKNOWN
         self._results[key] = UNKNOWN  # a recursive call does not go round again
         self._kept += [function, args, kwargs]
-        parameters, _, _, kind, body = function.source.function(function.index)
+        parameters, _, _, kind = function.source.function(function.index)[:4]
         inner = Frame(function.module, {}, _path(function), function.outer, function)
         self._bind(function, parameters, args, kwargs, inner)
         self.depth += 1
         self.library_depth += library
         local = self.local
         try:
-            signal = self.block(body, inner)
+            signal = self.block(function.source.block(function.index), inner)
         finally:
             self.depth -= 1
             self.library_depth -= library
@@ -321,7 +321,7 @@ class Objects(Evaluator):
         known_answer = self._reaches.get(key)
         if known_answer is not None:
             return known_answer
-        _, chains, sink, _, _ = function.source.function(function.index)
+        _, chains, sink = function.source.function(function.index)[:3]
         if sink:
             self._reaches[key] = True
             return True

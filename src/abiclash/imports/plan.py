@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from abiclash.errors import NotAnalysed
 from abiclash.imports.effects import Ending, Executed, ending, executed
+from abiclash.imports.deep import with_deep_stack
 from abiclash.imports.machine import Entry, Machine
 from abiclash.imports.values import Raised
 
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 Certainty = Literal["certain", "likely", "possible"]
 CauseKind = Literal["observed", "source", "string", "assumed", "runtime"]
 CERTAINTIES: tuple[Certainty, ...] = ("certain", "likely", "possible")
-
-_STACK = 512 << 20
-_RECURSION = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +85,7 @@ def plans(groups: Sequence[Sequence[str]], world: ImportWorld) -> list[LoadPlan]
             _import_all(machine, modules, ends)
             result.append(_so_far(machine, ends, world))
 
-    _with_deep_stack(work)
+    with_deep_stack(work)
     world.flush()
     return result
 
@@ -140,28 +136,3 @@ def _dotted(path: str, world: ImportWorld) -> str | None:
     relative = path.removeprefix(max(places, key=len) + "/")
     suffix = next(suffix for suffix in world.python.suffixes if relative.endswith(suffix))
     return relative.removesuffix(suffix).replace("/", ".")
-
-
-def _with_deep_stack(work: object) -> None:
-    """Run `work` with room for imports that nest deeply: a big package nests hundreds of modules."""
-    if not callable(work):
-        return
-    failure: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-            failure.append(error)
-
-    limit, stack = sys.getrecursionlimit(), threading.stack_size(_STACK)
-    try:
-        sys.setrecursionlimit(max(limit, _RECURSION))
-        thread = threading.Thread(target=run, name="load plan")
-        thread.start()
-        thread.join()
-    finally:
-        sys.setrecursionlimit(limit)
-        threading.stack_size(stack)
-    if failure:
-        raise failure[0]

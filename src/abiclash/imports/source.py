@@ -16,7 +16,7 @@ from abiclash.errors import NotAnalysed
 from abiclash.imports.registrations import Registration, registration
 from abiclash.imports.statements import Reducer
 
-DIGEST = 7
+DIGEST = 8
 """Version of the reduced form: part of every key under which digests are stored."""
 
 MAX_SOURCE = 8 << 20
@@ -58,28 +58,49 @@ class ModuleSource:
     demands: tuple[Demand, ...] = ()
     registrations: tuple[Registration, ...] = ()
     error: str | None = None
+    _bodies: str = ""
 
     def function(self, index: int) -> list[Any]:
-        """Return [parameters, chains, sink, kind, body] of one function."""
+        """Return [parameters, chains, sink, kind, ...] of one function."""
         if isinstance(self.functions, str):
-            self.functions = json.loads(self.functions)
+            rows, _, self._bodies = self.functions.partition("\n")
+            self.functions = json.loads(rows)
         found: list[Any] = self.functions[index]
         return found
+
+    def block(self, index: int) -> list[Any]:
+        """Return the body of one function."""
+        row = self.function(index)
+        if isinstance(row[4], int):
+            row[4] = json.loads(self._bodies[row[4] : row[4] + row[5]])
+        body: list[Any] = row[4]
+        return body
 
     def mentions(self, name: str) -> bool:
         """Tell whether a name occurs in the module's code, outside of function bodies."""
         return _occurs(name, self.body)
 
     def dump(self) -> tuple[str, str]:
-        """Return the digest as two JSON texts: what every import of it needs, and the functions."""
+        """Return the digest as two texts: JSON of what every import of it needs, and the functions.
+
+        The functions' text is one line of JSON rows [parameters, chains, sink, kind, start, length], then the bodies.
+        """
         facts = [
             [[s.name, s.value, s.line, s.at_import] for s in self.environment],
             [[d.module, d.present, d.error, d.line] for d in self.demands],
             [[r.file, r.line, r.content, r.names] for r in self.registrations],
         ]
         head = json.dumps([self.body, facts, self.error], separators=(",", ":"))
-        functions = self.functions
-        return head, functions if isinstance(functions, str) else json.dumps(functions, separators=(",", ":"))
+        return head, self.functions if isinstance(self.functions, str) else self._dump_functions()
+
+    def _dump_functions(self) -> str:
+        rows, bodies, position = [], [], 0
+        for index in range(len(self.functions)):
+            body = json.dumps(self.block(index), separators=(",", ":"))
+            rows.append([*self.function(index)[:4], position, len(body)])
+            bodies.append(body)
+            position += len(body)
+        return json.dumps(rows, separators=(",", ":")) + "\n" + "".join(bodies)
 
     @classmethod
     def load(cls, head: str | bytes, functions: str) -> ModuleSource:

@@ -7,6 +7,7 @@ kept apart, because most are never called by an import.
 from __future__ import annotations
 
 import ast
+import builtins
 from typing import Any
 
 from abiclash.imports.expressions import Expressions, Form
@@ -19,6 +20,7 @@ SINKS = frozenset(
 )  # fmt: skip
 """Names whose use in a function can load a library or change how one is loaded."""
 
+_BUILTINS = frozenset(dir(builtins)) - {"__import__", "exec"}
 Block = list[Form]
 
 
@@ -83,9 +85,17 @@ class Reducer(Expressions):
         names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
         rest = [node.args.vararg.arg if node.args.vararg else None, node.args.kwarg.arg if node.args.kwarg else None]
         parameters = [names, rest[0], [arg.arg for arg in node.args.kwonlyargs], rest[1]]
-        self.functions.append([parameters, sorted(self.chains), int(sink), kind, body])
+        chains = self._outside([*names, *rest, *[arg.arg for arg in node.args.kwonlyargs]], body)
+        self.functions.append([parameters, chains, int(sink), kind, body])
         self.chains, self.sink, self.generator = outer[0] | self.chains, outer[1] or sink, outer[2]
         return len(self.functions) - 1
+
+    def _outside(self, parameters: list[str | None], body: Block) -> list[str]:
+        """Return the chains that a function takes from outside; those of its first parameter may be its object's."""
+        own = {*parameters[1:], *_bound(body)}
+        return sorted(
+            chain for chain in self.chains if (root := chain.partition(".")[0]) not in own and root not in _BUILTINS
+        )
 
     def _import(self, node: ast.Import) -> Form:
         self.sink = True
@@ -175,6 +185,25 @@ class Reducer(Expressions):
             form = [["?", node.lineno, None, self.block(case.body), form]]
         subject = self._effect(node.lineno, self.expr(node.subject))
         return ["many", [*([subject] if subject else []), *form]]
+
+
+def _bound(body: Block) -> set[str]:
+    """Return the names that a block binds as local variables."""
+    names: set[str] = set()
+    outside: set[str] = set()
+    for form in body:
+        tag = form[0]
+        if tag == "=":
+            names.update(target for target in form[2] if isinstance(target, str))
+        elif tag == "for":
+            names |= ({form[2]} if isinstance(form[2], str) else set()) | _bound(form[4])
+        elif tag in ("?", "wh"):
+            names |= _bound(form[3]) | _bound(form[4])
+        elif tag == "with":
+            names |= {item[1] for item in form[2] if isinstance(item[1], str)} | _bound(form[3])
+        elif tag in ("g", "nl"):
+            outside.update(form[2])
+    return names - outside
 
 
 def _exceptions(node: ast.expr | None) -> list[str] | None:

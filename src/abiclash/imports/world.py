@@ -90,6 +90,7 @@ class World:
     _suffixes: tuple[tuple[str, Kind], ...] = ()
     _sources: dict[str, ModuleSource] = field(default_factory=dict)
     _strings: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _top: dict[str, Found | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         extensions: list[tuple[str, Kind]] = [(suffix, "extension") for suffix in self.python.suffixes]
@@ -101,9 +102,17 @@ class World:
         search: the parent package's __path__; None for a top-level module.
         """
         if search is None:
-            if name in self.python.builtins or name in _FROZEN:
-                return Found(name, "builtin", "")
-            search = self.path
+            if name not in self._top:
+                self._top[name] = self._find_top(name)
+            return self._top[name]
+        return self._find_on(name, search)
+
+    def _find_top(self, name: str) -> Found | None:
+        if name in self.python.builtins or name in _FROZEN:
+            return Found(name, "builtin", "")
+        return self._find_on(name, self.path)
+
+    def _find_on(self, name: str, search: Sequence[str]) -> Found | None:
         tail = name.rpartition(".")[2]
         spaces = []
         for directory in search:
@@ -175,11 +184,11 @@ class World:
             stamp = tree.stamp(path)
             kept = self.digests.get(stamp)
             if kept is None:
-                kept = ModuleSource(body=list(read_names(tree.read(path))))
+                kept = ModuleSource(body=["\n".join(read_names(tree.read(path)))])
                 self.digests.put(Stamp(stamp.document, stamp.member, stamp.state), kept)
         except (SourceError, OSError):
             return ()
-        return tuple(kept.body)
+        return tuple(kept.body[0].split("\n"))
 
     def text(self, path: str) -> str | None:
         """Return the text of a file, None where it cannot be read. Kept in the documents like a digest."""

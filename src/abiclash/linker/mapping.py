@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from abiclash.linker import load_checks
 from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
-from abiclash.linker.search_path import directories, expand, find_library, origin_of
+from abiclash.linker.search_path import DF_1_NODEFLIB, directories, expand, find_library, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +70,7 @@ def _locate(process: Process, name: str, requester: LinkMap | None) -> tuple[str
     """Return (l_name, file) of what a name means to an object that asks."""
     world, host = process.world, process.host
     skipped = set()
+    tried = "/" in name
 
     def usable(candidate: int, path: str) -> bool:
         verdict = load_checks.verify(world, candidate, path, host)
@@ -83,13 +84,16 @@ def _locate(process: Process, name: str, requester: LinkMap | None) -> tuple[str
             return path, file
     else:
         main = process.maps.get(-1 if process.executable is None else process.executable)
-        places = directories(requester, list(_chain(process, requester)), main, host)
-        found = find_library(name, places, requester, world, host, usable)
+        places = list(directories(requester, list(_chain(process, requester)), main, host))
+        tried = bool(places) or not (requester is not None and requester.facts.flags_1 & DF_1_NODEFLIB)
+        found = find_library(name, iter(places), requester, world, host, usable)
         if found is not None:
             return found[0], found[1]
     if "class" in skipped:
         raise load_checks.wrong_class(name, host)
-    reason = "cannot open shared object file: No such file or directory"
+    reason = "cannot open shared object file"
+    if tried:  # errno of the last attempt
+        reason += ": No such file or directory"
     raise LoadFailure("missing-library", name, reason, needed_by=requester.file if requester is not None else None)
 
 

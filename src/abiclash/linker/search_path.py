@@ -48,7 +48,7 @@ def origin_of(name: str) -> str:
 
 def run_path(value: str, origin: str, settings: SearchSettings) -> list[str]:
     """Return the directories of a DT_RPATH or DT_RUNPATH (fillin_rpath); an empty element is the working directory."""
-    return [expand(part, origin, settings) or "." for part in value.split(":")]
+    return [expand(part, origin, settings) for part in value.split(":")]
 
 
 def directories(
@@ -75,7 +75,7 @@ def directories(
             if facts.rpath is not None and facts.runpath is None:
                 yield from path_of(executable, facts.rpath, "RPATH of the executable")
     for directory in settings.library_path:
-        yield directory or ".", "LD_LIBRARY_PATH"
+        yield directory, "LD_LIBRARY_PATH"
     if requester is not None and requester.facts.runpath is not None:
         yield from path_of(requester, requester.facts.runpath, f"RUNPATH of {requester.name}")
 
@@ -115,6 +115,7 @@ def find_library(
 
 
 def _in_directory(directory: str, name: str, subdirectories: Sequence[str]) -> Iterator[str]:
+    above = f"{directory}/" if directory else ""
     for below in subdirectories:
-        yield f"{directory}/{below}/{name}"
-    yield f"{directory}/{name}"
+        yield f"{above}{below}/{name}"
+    yield f"{above}{name}"
