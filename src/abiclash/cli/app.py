@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "scan": "Find what breaks when these packages are imported together.",
+    "suggest": "Find the smallest change that makes packages go together.",
     "index": "Read wheels into the store, so that later scans do not touch them.",
     "facts": "Show what is known of a wheel or a shared object.",
     "bindings": "Predict which definition each symbol reference gets.",

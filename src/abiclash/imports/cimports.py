@@ -51,10 +51,11 @@ def named_imports(machine: Machine, module: Module) -> list[tuple[str, int]]:
     """Return (module, doubt) for what an extension module names among its strings and may import."""
     names = Names(machine.world.strings(module.found.path), module.name)
     kept = {name.rpartition(".")[0]: LIKELY for name in names.all if _CAPSULE.search(name)}
+    known = machine.world.top_names() | _sibling_names(machine, names.parent)
     for name in names.all:
-        if name in _IGNORED or name in names.own or (names.cython and name in _CYTHON_RUNTIME):
+        if name.partition(".")[0] not in known or name in _IGNORED or name in names.own:
             continue
-        if module.name.startswith(name + "."):
+        if (names.cython and name in _CYTHON_RUNTIME) or module.name.startswith(name + "."):
             continue
         target, doubt = (_dotted if "." in name else _single)(machine, names, name)
         if target:
@@ -126,12 +127,16 @@ def _single(machine: Machine, names: Names, name: str) -> tuple[str, int]:
     return "", POSSIBLE
 
 
-def _siblings_in(machine: Machine, parent: str, text: str) -> list[str]:
-    """Return the modules of a package whose full names are in a text."""
+def _sibling_names(machine: Machine, parent: str) -> set[str]:
+    """Return the names that modules beside an extension module may have."""
     package = machine.modules.get(parent)
     search = package.search if isinstance(package, Module) else None
-    names = {entry.partition(".")[0] for place in search or () for entry in machine.world.listing(place)}
-    return sorted(full for full in (f"{parent}.{name}" for name in names) if full in text)
+    return {entry.partition(".")[0] for place in search or () for entry in machine.world.listing(place)}
+
+
+def _siblings_in(machine: Machine, parent: str, text: str) -> list[str]:
+    """Return the modules of a package whose full names are in a text."""
+    return sorted(full for name in _sibling_names(machine, parent) if (full := f"{parent}.{name}") in text)
 
 
 def _existing(machine: Machine, name: str) -> str:

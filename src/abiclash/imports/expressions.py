@@ -48,6 +48,7 @@ class Expressions:
     def __init__(self) -> None:
         self.chains: set[str] = set()
         self.generator = False
+        self.called_names: set[str] = set()
         self._methods: dict[type, Callable[[Any], Form]] = {
             ast.Constant: self._constant,
             ast.Name: self._name,
@@ -146,6 +147,8 @@ class Expressions:
 
     def _call(self, node: ast.Call) -> Form:
         self.called(node)
+        if isinstance(node.func, ast.Name):
+            self.called_names.add(node.func.id)
         keywords = [keyword.arg for keyword in node.keywords]
         values = [self.expr(keyword.value) for keyword in node.keywords]
         return ["(", self.expr(node.func), [self.expr(arg) for arg in node.args], keywords, values]

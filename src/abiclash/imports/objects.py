@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from abiclash.imports.evaluate import Evaluator
 from abiclash.imports.flags import RTLD
 from abiclash.imports.paths import path_attribute
+from abiclash.imports.statements import CALLS_PARAMETER, COROUTINE, GENERATOR
 from abiclash.imports.versions import make_version, version_attribute
 from abiclash.imports.values import (
     LIKELY,
@@ -29,6 +30,8 @@ from abiclash.imports.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from abiclash.imports.expressions import Form
 
 MAX_DEPTH = 60
@@ -234,7 +237,7 @@ class Objects(Evaluator):
         if function.module.name in _INERT:
             return UNKNOWN
         kind = function.source.function(function.index)[3]
-        if kind == 2:
+        if kind & COROUTINE:
             return UNKNOWN  # a coroutine that nobody awaits while modules are imported
         # A base class's constructor is called for what it does to the object, not for its result.
         if function.name == "__init__" or self.reaches(function, [*args, *kwargs.values()]):
@@ -270,7 +273,7 @@ class Objects(Evaluator):
         value = signal.value if signal is not None and signal.kind == "return" else None
         if inner.returned:
             value = inner.returned[0] if signal is None and len(inner.returned) == 1 else UNKNOWN
-        if kind == 1:
+        if kind & GENERATOR:
             value = inner.yielded
         if library:
             return UNKNOWN
@@ -309,12 +312,13 @@ class Objects(Evaluator):
 
     # What a call can reach
 
-    def reaches(self, function: Function, args: list[Value] | None = None) -> bool:
+    def reaches(self, function: Function, args: Iterable[Value] = ()) -> bool:
         """Tell whether a call may import or load something, from the names that the function and its callees use."""
-        for arg in args or []:
-            known = arg.function if isinstance(arg, Bound) else arg
-            if isinstance(known, Function) and known is not function and self.reaches(known):
-                return True
+        if args and function.source.function(function.index)[3] & CALLS_PARAMETER:
+            for arg in args:
+                known = arg.function if isinstance(arg, Bound) else arg
+                if isinstance(known, Function) and known is not function and self.reaches(known):
+                    return True
         if function.module.name in _INERT:
             return False
         key = (id(function.source), function.index)

@@ -16,7 +16,7 @@ from abiclash.errors import NotAnalysed
 from abiclash.imports.registrations import Registration, registration
 from abiclash.imports.statements import Reducer
 
-DIGEST = 8
+DIGEST = 9
 """Version of the reduced form: part of every key under which digests are stored."""
 
 MAX_SOURCE = 8 << 20

@@ -21,6 +21,8 @@ SINKS = frozenset(
 """Names whose use in a function can load a library or change how one is loaded."""
 
 _BUILTINS = frozenset(dir(builtins)) - {"__import__", "exec"}
+GENERATOR, COROUTINE, CALLS_PARAMETER = 1, 2, 4
+"""Bits of a function's kind. Calls of a parameter count in its own body only, not in functions that it makes."""
 Block = list[Form]
 
 
@@ -77,17 +79,19 @@ class Reducer(Expressions):
 
     def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> int:
         """Keep a function apart: [parameters, chains of names it uses, sink, generator, body]."""
-        outer = self.chains, self.sink, self.generator
-        self.chains, self.sink, self.generator = set(), False, False
+        outer = self.chains, self.sink, self.generator, self.called_names
+        self.chains, self.sink, self.generator, self.called_names = set(), False, False, set()
         body = [["ret", node.lineno, self.expr(node.body)]] if isinstance(node, ast.Lambda) else self.block(node.body)
         sink = self.sink or any(not SINKS.isdisjoint(chain.split(".")) for chain in self.chains)
-        kind = 2 if isinstance(node, ast.AsyncFunctionDef) else int(self.generator)
+        kind = COROUTINE if isinstance(node, ast.AsyncFunctionDef) else GENERATOR if self.generator else 0
         names = [arg.arg for arg in (*node.args.posonlyargs, *node.args.args)]
         rest = [node.args.vararg.arg if node.args.vararg else None, node.args.kwarg.arg if node.args.kwarg else None]
-        parameters = [names, rest[0], [arg.arg for arg in node.args.kwonlyargs], rest[1]]
-        chains = self._outside([*names, *rest, *[arg.arg for arg in node.args.kwonlyargs]], body)
-        self.functions.append([parameters, chains, int(sink), kind, body])
-        self.chains, self.sink, self.generator = outer[0] | self.chains, outer[1] or sink, outer[2]
+        keywords = [arg.arg for arg in node.args.kwonlyargs]
+        if not self.called_names.isdisjoint((*names, *keywords)):
+            kind |= CALLS_PARAMETER
+        chains = self._outside([*names, *rest, *keywords], body)
+        self.functions.append([[names, rest[0], keywords, rest[1]], chains, int(sink), kind, body])
+        self.chains, self.sink, self.generator, self.called_names = outer[0] | self.chains, outer[1] or sink, *outer[2:]
         return len(self.functions) - 1
 
     def _outside(self, parameters: list[str | None], body: Block) -> list[str]:

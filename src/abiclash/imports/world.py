@@ -64,6 +64,7 @@ class ImportWorld(Protocol):
     path: list[str]
 
     def find(self, name: str, search: Sequence[str] | None) -> Found | None: ...
+    def top_names(self) -> frozenset[str]: ...
     def source(self, path: str) -> ModuleSource: ...
     def strings(self, path: str) -> tuple[str, ...]: ...
     def text(self, path: str) -> str | None: ...
@@ -91,6 +92,7 @@ class World:
     _sources: dict[str, ModuleSource] = field(default_factory=dict)
     _strings: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _top: dict[str, Found | None] = field(default_factory=dict)
+    _tops: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         extensions: list[tuple[str, Kind]] = [(suffix, "extension") for suffix in self.python.suffixes]
@@ -146,6 +148,13 @@ class World:
         if name in self.python.extensions:
             return Found(name, "extension", self.python.extensions[name])
         return Found(name, "stdlib", "", ()) if self.python.stdlib_imports(name) is not None else None
+
+    def top_names(self) -> frozenset[str]:
+        """Return every name that a top-level module may have: a quick test before `find`."""
+        if not self._tops:
+            entries = (entry.partition(".")[0] for place in self.path for entry in self.listing(place))
+            self._tops = frozenset((*entries, *self.python.builtins, *self.python.extensions))
+        return self._tops
 
     def source(self, path: str) -> ModuleSource:
         """Return the digest of a source file, from the documents where they know it."""

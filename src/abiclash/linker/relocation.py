@@ -29,7 +29,7 @@ from abiclash.linker.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Container, Hashable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -78,6 +78,18 @@ class UniqueTable:
         return UniqueTable(self.key[keep], self.file[keep], self.row[keep])
 
 
+@dataclass(frozen=True, slots=True)
+class _LookedUp:
+    """What the scope gives to the references of some objects, one after the other.
+
+    pairs: (reference, file) where a reference with a version met a definition in an object without any.
+    """
+
+    queries: Queries
+    matches: Matches
+    pairs: list[tuple[int, int]]
+
+
 class Relocator:
     """Binds the references of new objects. One for each world and C library, shared by forks of a process.
 
@@ -91,6 +103,7 @@ class Relocator:
         self._dynamic_weak = dynamic_weak
         self._global_files: tuple[int, ...] = ()
         self._global_index = ScopeIndex.empty()
+        self._remembered: dict[Hashable, _LookedUp] = {}
 
     def run(self, process: Process, order: Sequence[LinkMap], *, lazy: bool) -> None:
         """Bind all references of `order` (dependencies first), object by object where the scopes differ.
@@ -135,7 +148,41 @@ class Relocator:
         bare: gets, for each object, its references with a version that met a definition in an object without any,
         and that object.
         """
-        queries = [self._world.table(link.file).queries for link in links]
+        looked_up = self._looked_up(process, links, scope)
+        merged, pairs = looked_up.queries, looked_up.pairs
+        found = looked_up.matches
+        matches = replace(found, file=found.file.copy(), row=found.row.copy())
+        self._keep_unique(process, merged, matches)
+        self._keep_protected(process, links, merged, matches, scope)
+        start = 0
+        for link in links:
+            stop = start + len(link.facts.references.kind)
+            link.global_seen = len(process.global_scope)
+            link.targets, link.target_rows = matches.file[start:stop], matches.row[start:stop]
+            own = pairs[bisect_left(pairs, (start, NOT_FOUND)) : bisect_left(pairs, (stop, NOT_FOUND))]
+            bare[link.file] = [(reference - start, file) for reference, file in own]
+            start = stop
+
+    def _looked_up(self, process: Process, links: list[LinkMap], scope: list[Scope]) -> _LookedUp:
+        """Look up the references of objects with one scope, once for each content of the scope.
+
+        Most objects find the same scopes in every import order; unique symbols are the process's own matter.
+        """
+        files = tuple(link.file for link in links)
+        key = (files, tuple(self._listed(process, part) for part in scope), process.executable)
+        if key not in self._remembered:
+            self._remembered[key] = self._look_up_all(process, files, scope)
+        return self._remembered[key]
+
+    @staticmethod
+    def _listed(process: Process, part: Scope) -> tuple[bool, tuple[int, ...]]:
+        """Return whether a scope part is the global scope, and its objects."""
+        if part.owner is None:
+            return True, tuple(process.global_scope)
+        return False, (part.owner,) if part.alone else process.maps[part.owner].search_list or ()
+
+    def _look_up_all(self, process: Process, files: Sequence[int], scope: list[Scope]) -> _LookedUp:
+        queries = [self._world.table(file).queries for file in files]
         merged = Queries(
             np.concatenate([q.key for q in queries]),
             np.concatenate([q.version for q in queries]),
@@ -146,16 +193,7 @@ class Relocator:
         found, first = self._look_up(process, merged.take(by_key), scope)
         matches.enter(by_key, found)
         pairs = sorted({pair for each in (found, first) for pair in _without_versions(each, by_key, merged)})
-        self._keep_unique(process, merged, matches)
-        self._keep_protected(process, links, merged, matches, scope)
-        start = 0
-        for link, part in zip(links, queries, strict=True):
-            stop = start + len(part.key)
-            link.global_seen = len(process.global_scope)
-            link.targets, link.target_rows = matches.file[start:stop], matches.row[start:stop]
-            own = pairs[bisect_left(pairs, (start, NOT_FOUND)) : bisect_left(pairs, (stop, NOT_FOUND))]
-            bare[link.file] = [(reference - start, file) for reference, file in own]
-            start = stop
+        return _LookedUp(merged, matches, pairs)
 
     def _look_up(self, process: Process, queries: Queries, scope: list[Scope]) -> tuple[Matches, Matches]:
         """Find each query's definition, and the first that it met.

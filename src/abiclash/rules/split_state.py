@@ -157,7 +157,8 @@ def _finding(case: Case, runtime: int, provider: int, found: list[tuple[Run, Spl
     keys = sorted({key for _, s in found for key in s.keys})
     names = case.names(keys)
     variables = sorted(names[key] for key in keys)
-    victims = sorted({s.victim for _, s in found})
+    alike = [s for r, s in found if r.stage is run.stage and s.at_import == split.at_import]
+    victims = sorted({s.victim for s in alike})
     owner, victim_package = case.package(provider), case.package(split.victim)
     packages = [p for f in (provider, *victims) if (p := case.package(f)) is not None]
     call = _nearest_call(case, run, split, variables)
@@ -166,7 +167,11 @@ def _finding(case: Case, runtime: int, provider: int, found: list[tuple[Run, Spl
     first = owner.name if owner else "the host"
     second = victim_package.name if victim_package else "another library"
     lib, source, user = (library_name(case, file) for file in (runtime, provider, split.victim))
-    when = f"while `import {second}` runs" if at_import else f"when {second} makes that call"
+    end = (
+        f"A static initialiser of {user} does this, so the process dies while `import {second}` runs."
+        if at_import
+        else f"The process dies when {second} makes that call."
+    )
     return RULE.finding(
         packages=packages,
         confidence=Confidence.CERTAIN if at_import else Confidence.LIKELY,
@@ -176,8 +181,7 @@ def _finding(case: Case, runtime: int, provider: int, found: list[tuple[Run, Spl
             f"{source} (in {first}) contains its own copy of a part of {lib} and exports it. When {first} is imported "
             f"first, the dynamic linker loads {lib} on its behalf and makes {lib} itself use {first}'s copy of these "
             f"variables.\n\n{second} comes later: {user} uses the copy inside {lib}. It stores a value there and then "
-            f"calls {call or 'into ' + lib}; {lib} looks into the other copy, which was never set. "
-            f"The process dies {when}."
+            f"calls {call or 'into ' + lib}; {lib} looks into the other copy, which was never set. {end}"
         ),
         advice=_advice(first, second, source, lib, safe),
         key=variables,
