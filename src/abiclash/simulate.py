@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from abiclash.contact import realised, surfaces
+from abiclash import linker
 from abiclash.linker.link_map import Mode
-from abiclash.linker.process import Process
 from abiclash.orders import ALL_ORDERS_UP_TO, all_orders, orders_that_matter
 from abiclash.rules.case import Case, Played, Run, Stage
 from abiclash.shared_bindings import SharedBindings
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from abiclash.contact import Claim
     from abiclash.imports.plan import Load, LoadPlan
     from abiclash.imports.registrations import Placed
+    from abiclash.linker.process import Process
     from abiclash.linker.world import World
     from abiclash.rules.case import CasePackage, Names
     from abiclash.sources.host_profile import HostProfile
@@ -65,7 +66,7 @@ class Player:
         return known[order]
 
     def _start(self) -> Run:
-        process = Process.start(self.world, self.host, self.host.interpreter.executable, self.host.preload)
+        process = linker.start(self.world, self.host, self.host.interpreter.executable, self.host.preload)
         return Run((), Stage.IMPORT, process, ())
 
     def _import(self, order: tuple[str, ...]) -> Run:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+import abiclash.facts.wheel
 from abiclash.errors import ElfError, FactsError, NotAnalysed
 from abiclash.facts.arena import Arena
 from abiclash.facts.content_hash import content_hash
@@ -27,6 +28,8 @@ from tests.facts.made_facts import same
 from tests.support import make_wheel
 
 if TYPE_CHECKING:
+    from abiclash.facts.model import ObjectFacts
+    from abiclash.facts.names_table import NameTable
     from tests.support import Builder, Wheelhouse
 
 DEMO = "demo-1.0-cp311-cp311-manylinux_2_17_x86_64.whl"
@@ -180,6 +183,33 @@ def test_facts_do_not_alias_the_buffer_they_were_read_from(tmp_path: Path, libra
     assert not isinstance(second, NotAnalysed)
     assert same(first[0], second[0])
     assert [part.name.to_pylist() for part in first[1]] == [part.name.to_pylist() for part in second[1]]
+    wheel.close()
+
+
+@pytest.mark.compiler
+@pytest.mark.parametrize(("front", "passes"), [(64, 2), (1 << 20, 1)])
+def test_tables_in_a_dropped_part_are_read_in_a_second_pass(
+    tmp_path: Path, builder: Builder, monkeypatch: pytest.MonkeyPatch, front: int, passes: int
+) -> None:
+    text = "const char filler[3 << 20] = {1};" + "".join(f"int demo_variable_{number};" for number in range(500))
+    library = builder.library("libbig.so", text)
+    expected, _ = read_object(Ranges.whole(library.read_bytes()), "demo/big.so")
+    path = make_wheel(tmp_path, {"demo/big.so": library})
+    monkeypatch.setattr(abiclash.facts.wheel, "_FRONT", front)
+    monkeypatch.setattr(abiclash.facts.wheel, "_BACK", 64)
+    reads: list[int] = []
+
+    def counted(ranges: Ranges, name: str) -> tuple[ObjectFacts, NameTable]:
+        reads.append(sum(length for _, length in ranges.kept))
+        return read_object(ranges, name)
+
+    monkeypatch.setattr(abiclash.facts.wheel, "read_object", counted)
+    wheel = Wheel(path)
+    found = wheel.read(wheel.objects[0], Arena())
+    assert not isinstance(found, NotAnalysed)
+    assert same(found[0].symbols, expected.symbols)
+    assert len(reads) == passes
+    assert reads[0] < library.stat().st_size - (1 << 20)
     wheel.close()
 
 

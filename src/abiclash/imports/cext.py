@@ -11,6 +11,7 @@ from __future__ import annotations
 import bz2
 import re
 import zlib
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,8 +48,9 @@ _MAX_UNCUT = 20_000
 def read_names(data: bytes) -> tuple[str, ...]:
     """Return the names in a file's bytes: plain C strings sorted, then `TABLE` and Cython's string table sorted.
 
-    Where the table cannot be cut, `TEXT` and its whole text follow instead. `cython_runtime` is among the plain ones of every module that Cython made. `zlib.decompress` or `bz2.decompress`
-    stands first in the table of one that imports zlib or bz2 to unpack it.
+    Where the table cannot be cut, `TEXT` and its whole text follow instead. `cython_runtime` is among the plain ones of
+    every module that Cython made. `zlib.decompress` or `bz2.decompress` stands first in the table of one that imports
+    zlib or bz2 to unpack it.
     """
     plain = {name.decode() for name in _NAME.findall(data)}
     if _NO_FUNCTION in data:
@@ -75,7 +77,7 @@ def string_table(data: bytes) -> tuple[list[str], str, str]:
     for text, unpacks in _texts(data):
         if _LANDMARK in text and _SECOND in text:
             strings = cut(text, words, sums)
-            return strings, text[: _MAX_UNCUT].decode("latin-1"), unpacks
+            return strings, text[:_MAX_UNCUT].decode("latin-1"), unpacks
     return [], "", ""
 
 
@@ -159,5 +161,5 @@ def cut(text: bytes, words: NDArray[np.int64], sums: NDArray[np.int64]) -> list[
             continue
         last = int(np.searchsorted(sums, sums[first] + len(text), side="right")) - 1
         cuts = (sums[first : last + 1] - sums[first]).tolist()
-        return [text[a:b].decode("utf-8", "replace") for a, b in zip(cuts, cuts[1:], strict=False)]
+        return [text[a:b].decode("utf-8", "replace") for a, b in pairwise(cuts)]
     return []

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 _IGNORED = frozenset(("sys", "builtins", "__main__", CYTHON, TABLE, TEXT))
 _API = re.compile(r"_?[A-Z][A-Z_]*_API\Z")
 _COMMON = frozenset(
-    name for kind in (str, bytes, dict, list, set, int, complex, io.IOBase, io.TextIOWrapper, builtins) for name in dir(kind)
+    name
+    for kind in (str, bytes, dict, list, set, int, complex, io.IOBase, io.TextIOWrapper, builtins)
+    for name in dir(kind)
 )
 """Names that any object may have: their use says nothing about a module that has them too."""
 _CYTHON_RUNTIME = frozenset(("asyncio.coroutines", "collections.abc", "gc", "array", "inspect", "pickle"))
@@ -246,4 +248,3 @@ def _targets(text: str, name: str) -> list[str]:
     if match := _IMPORT.match(text):
         return [item.split(" as ")[0].strip() for item in match[1].split(",")]
     return []
-

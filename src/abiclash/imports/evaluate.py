@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from abiclash.imports.methods import method_of
 from abiclash.imports.paths import join_path
 from abiclash.imports.raising import catches
-from abiclash.imports.versions import as_version
 from abiclash.imports.values import UNKNOWN, Deferred, Frame, Function, Instance, Module, Raised, Thing, Value
+from abiclash.imports.versions import as_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,6 @@ _COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
 def _rank(value: Value) -> str:
     """Give the items of a set an order that is equal in every run; objects are ranked by their name."""
     return str(value) if isinstance(value, _PLAIN) else str(getattr(value, "name", ""))
-
 
 
 class Evaluator:
@@ -406,7 +405,9 @@ def _vague(value: Value) -> bool:
     """Tell whether a container holds something unknown."""
     if isinstance(value, dict):
         return UNKNOWN in value
-    return isinstance(value, tuple | list | set | frozenset) and any(item is UNKNOWN or isinstance(item, Deferred) for item in value)
+    return isinstance(value, tuple | list | set | frozenset) and any(
+        item is UNKNOWN or isinstance(item, Deferred) for item in value
+    )
 
 
 def _identical(left: Value, right: Value) -> bool | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.imports.objects import Objects
+from abiclash.imports.calls import Calls
 from abiclash.imports.raising import catches
 from abiclash.imports.values import (
     LIKELY,
@@ -32,7 +32,7 @@ MAX_ROUNDS = 2_000
 MAX_STEPS = 3_000_000
 
 
-class Executor(Objects):
+class Executor(Calls):
     """Statements."""
 
     def __init__(self) -> None:
@@ -187,10 +187,12 @@ class Executor(Objects):
 
     def set_item(self, base: Value, index: Value, value: Value) -> None:
         """Bind base[index]."""
-        if isinstance(base, dict) and isinstance(index, str | int | float | tuple):
-            base[index] = value
-        elif isinstance(base, list) and isinstance(index, int) and -len(base) <= index < len(base):
-            base[index] = value
+        if isinstance(base, dict):
+            if isinstance(index, str | int | float | tuple):
+                base[index] = value
+        elif isinstance(base, list):
+            if isinstance(index, int) and -len(base) <= index < len(base):
+                base[index] = value
         elif isinstance(base, Thing):
             self.set_special(base, index, value)
 

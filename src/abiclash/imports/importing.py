@@ -48,7 +48,9 @@ def find_spec(machine: Machine, args: Args, kwargs: Kwargs, frame: Frame) -> Val
 
 def _spec(found: Found) -> Thing:
     loader = Thing("loader", found.path, {"name": found.name, "path": found.path})
-    spec = Thing("spec", found.name, {"name": found.name, "origin": found.path or None, "loader": loader, "found": found})
+    spec = Thing(
+        "spec", found.name, {"name": found.name, "origin": found.path or None, "loader": loader, "found": found}
+    )
     loader.vars["spec"] = spec
     for name in ("exec_module", "create_module", "load_module"):
         loader.vars[name] = Native(name, lambda m, args, _k, frame, name=name: _load_spec(m, name, spec, args, frame))
@@ -156,7 +158,7 @@ def iter_modules(machine: Machine, args: Args, kwargs: Kwargs, _frame: Frame) ->
                 name = name.removesuffix(suffix)
             if is_directory and "__init__.py" in machine.world.listing(f"{place}/{entry}"):
                 found.setdefault(entry, True)
-            elif not is_directory and name != entry and name != "__init__" and "." not in name:
+            elif not is_directory and name not in (entry, "__init__") and "." not in name:
                 found.setdefault(name, False)
     return [(UNKNOWN, f"{prefix}{name}", package) for name, package in sorted(found.items())]
 
@@ -198,7 +200,7 @@ def distribution_version(machine: Machine, args: Args, _kwargs: Kwargs, _frame: 
 
 
 def execute_text(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
-    """exec of a file's text: the file is played in the given namespace. Other texts are not known."""
+    """Exec of a file's text: the file is played in the given namespace. Other texts are not known."""
     text = machine.force(args[0]) if args else UNKNOWN
     if not isinstance(text, Thing) or text.kind not in ("text of", "file"):
         frame.module.open = True
@@ -231,7 +233,9 @@ def _modules_method(name: str) -> Native:
     return Native(name, run)
 
 
-MODULES_METHODS = {name: _modules_method(name) for name in ("get", "pop", "setdefault", "keys", "values", "items", "copy")}
+MODULES_METHODS = {
+    name: _modules_method(name) for name in ("get", "pop", "setdefault", "keys", "values", "items", "copy")
+}
 
 
 def reload(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
@@ -266,5 +270,8 @@ NATIVES: dict[str, dict[str, Value]] = {
         "load_module": Native("load_module", load_found),
     },
     "_imp": {},
-    "pkgutil": {"iter_modules": Native("iter_modules", iter_modules), "extend_path": Native("extend_path", extend_path)},
+    "pkgutil": {
+        "iter_modules": Native("iter_modules", iter_modules),
+        "extend_path": Native("extend_path", extend_path),
+    },
 }

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abiclash.errors import NotAnalysed
+from abiclash.imports.builtin import BUILTINS
 from abiclash.imports.cimports import c_imports
 from abiclash.imports.execute import Executor
 from abiclash.imports.flags import RTLD_GLOBAL, RTLD_NOW
 from abiclash.imports.foreign import open_library
-from abiclash.imports.natives import BUILTINS, native_modules
+from abiclash.imports.natives import native_modules
 from abiclash.imports.values import (
-    LIKELY,
     MISSING,
     POSSIBLE,
     UNKNOWN,
@@ -25,12 +25,10 @@ from abiclash.imports.values import (
     Thing,
     Value,
 )
-
 from abiclash.imports.world import Found
 
 if TYPE_CHECKING:
     from abiclash.imports.world import ImportWorld
-
 
 
 @dataclass(repr=False, slots=True)
@@ -53,7 +51,7 @@ class Machine(Executor):
 
     def __init__(self, world: ImportWorld) -> None:
         super().__init__()
-        self.world = world
+        self.world: ImportWorld = world
         self.modules: dict[str, Value] = {}
         self.flags = RTLD_NOW
         self.base = 0  # doubt of the module that is being executed
@@ -152,7 +150,8 @@ class Machine(Executor):
 
     def _makes_modules(self, holder: Module) -> bool:
         """Tell whether modules below this one may exist without a file: it installs a finder of its own, or it is
-        the library's and its source is not at hand."""
+        the library's and its source is not at hand.
+        """
         if holder.found.kind == "stdlib":
             return True
         return holder.found.kind in ("module", "package") and self.world.source(holder.found.path).mentions("meta_path")
@@ -190,7 +189,9 @@ class Machine(Executor):
         module = Module(found.name, found, max(self.base, self.local))
         package = found.name if found.search is not None else found.name.rpartition(".")[0]
         module.vars.update({"__name__": found.name, "__package__": package, "__doc__": UNKNOWN, "__spec__": UNKNOWN})
-        module.vars["__spec__"] = Thing("spec", found.name, {"name": found.name, "origin": found.path, "parent": package})
+        module.vars["__spec__"] = Thing(
+            "spec", found.name, {"name": found.name, "origin": found.path, "parent": package}
+        )
         if found.path and found.kind != "namespace":
             module.vars["__file__"] = found.path
         if found.search is not None:

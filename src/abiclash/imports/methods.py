@@ -21,7 +21,9 @@ _MAPPING = frozenset(("get", "keys", "values", "items", "copy", "update", "setde
 _SEQUENCE = frozenset(
     ("append", "extend", "insert", "remove", "pop", "index", "count", "copy", "reverse", "clear")
 )  # fmt: skip
-_SET = frozenset(("add", "discard", "remove", "union", "update", "difference", "intersection", "copy", "issubset", "issuperset"))
+_SET = frozenset(
+    ("add", "discard", "remove", "union", "update", "difference", "intersection", "copy", "issubset", "issuperset")
+)
 _LIMIT = 20_000
 
 
@@ -89,4 +91,3 @@ def _format(text: str, args: list[Value], kwargs: dict[str, Value]) -> Value:
         return text.format(*args, **kwargs)
     except (IndexError, KeyError, ValueError):
         return UNKNOWN
-

@@ -10,6 +10,8 @@ from abiclash.imports.values import UNKNOWN, Native, Thing, Value
 from abiclash.imports.world import glob
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from abiclash.imports.machine import Machine
     from abiclash.imports.values import Frame
 
@@ -29,7 +31,7 @@ def join_path(base: Thing, parts: list[Value]) -> Value:
     return Thing("path", posixpath.join(base.text, *(text for text in texts if text is not None)))
 
 
-def path_attribute(machine: Machine, path: Thing, name: str) -> Value:
+def path_attribute(path: Thing, name: str) -> Value:
     """Return an attribute of a pathlib.Path."""
     text = path.text
     head, tail = posixpath.split(text.rstrip("/"))
@@ -105,7 +107,7 @@ def is_file(machine: Machine, path: str) -> bool | None:
     return exists and not is_directory(machine, path)
 
 
-_PATH_METHODS = {
+_PATH_METHODS: dict[str, Callable[[Machine, Thing, list[Value]], Value]] = {
     "absolute": _same,
     "resolve": _same,
     "expanduser": _same,
@@ -145,8 +147,7 @@ def _os_path(name: str, machine: Machine, args: list[Value], _kwargs: dict[str, 
         return UNKNOWN if first.startswith("~") else first
     if name in ("relpath", "commonpath") and not all(text.startswith("/") for text in known):
         return UNKNOWN
-    result = getattr(posixpath, name)(*known)
-    return result
+    return getattr(posixpath, name)(*known)
 
 
 OS_PATH = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from abiclash.errors import NotAnalysed
-from abiclash.imports.effects import Ending, Executed, ending, executed
 from abiclash.imports.deep import with_deep_stack
+from abiclash.imports.effects import Ending, Executed, ending, executed
 from abiclash.imports.machine import Entry, Machine
 from abiclash.imports.values import Raised
 
@@ -35,7 +35,8 @@ class Cause:
 @dataclass(frozen=True, slots=True)
 class Load:
     """One dlopen. path: absolute, or a bare name as dlopen gets it. flags: RTLD bits. module: extension module's
-    dotted name, None for a library that is opened otherwise. package: owning distribution."""
+    dotted name, None for a library that is opened otherwise. package: owning distribution.
+    """
 
     path: str
     flags: int

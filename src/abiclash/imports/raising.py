@@ -10,7 +10,9 @@ def catches(names: list[str] | None, kind: str) -> bool:
     if names is None:
         return True
     cls = getattr(builtins, kind, None)
-    ancestors = {base.__name__ for base in cls.__mro__} if isinstance(cls, type) else {kind, "Exception", "BaseException"}
+    ancestors = (
+        {base.__name__ for base in cls.__mro__} if isinstance(cls, type) else {kind, "Exception", "BaseException"}
+    )
     if kind == "PackageNotFoundError":  # importlib.metadata's
         ancestors |= {"ModuleNotFoundError", "ImportError"}
     return any(name in ancestors for name in names)

@@ -64,9 +64,9 @@ class ModuleSource:
         """Return [parameters, chains, sink, kind, ...] of one function."""
         if isinstance(self.functions, str):
             rows, _, self._bodies = self.functions.partition("\n")
-            self.functions = json.loads(rows)
-        found: list[Any] = self.functions[index]
-        return found
+            self.functions = list(json.loads(rows))
+        functions: list[list[Any]] = self.functions
+        return functions[index]
 
     def block(self, index: int) -> list[Any]:
         """Return the body of one function."""
@@ -133,7 +133,8 @@ def read_module(source: bytes, name: str) -> ModuleSource:
     except RecursionError:
         return ModuleSource(error="nested too deeply")
     except (SyntaxError, ValueError, MemoryError) as error:
-        return ModuleSource(error=f"not readable as Python source: {str(error).splitlines()[0] if str(error) else error!r}")
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        return ModuleSource(error=f"not readable as Python source: {reason}")
     return ModuleSource(
         body,
         reducer.functions,
@@ -170,9 +171,7 @@ class _SourceReducer(Reducer):
             return
         if (found := registration(node)) is not None:
             self.registrations.append(found)
-        elif function.attr == "setdefault" and _is_environ(function.value) and len(node.args) == 2:
-            self._set(node.args[0], node.args[1], node.lineno)
-        elif function.attr == "putenv" and len(node.args) == 2:
+        elif _sets_one(function) and len(node.args) == 2:
             self._set(node.args[0], node.args[1], node.lineno)
         elif function.attr == "update" and _is_environ(function.value):
             for key in node.keywords:
@@ -205,6 +204,10 @@ class _SourceReducer(Reducer):
             return
         text = name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else ast.unparse(name)
         self.environment.append(Setting(text[:200], ast.unparse(value)[:300], line, self.depth == 0))
+
+
+def _sets_one(function: ast.Attribute) -> bool:
+    return function.attr == "putenv" or (function.attr == "setdefault" and _is_environ(function.value))
 
 
 def _is_environ(node: ast.expr) -> bool:

@@ -143,7 +143,14 @@ class Reducer(Expressions):
 
     def _try(self, node: ast.Try | ast.TryStar) -> Form:
         handlers = [[_exceptions(handler.type), handler.name, self.block(handler.body)] for handler in node.handlers]
-        return ["try", node.lineno, self.block(node.body), handlers, self.block(node.orelse), self.block(node.finalbody)]
+        return [
+            "try",
+            node.lineno,
+            self.block(node.body),
+            handlers,
+            self.block(node.orelse),
+            self.block(node.finalbody),
+        ]
 
     def _def(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> Form:
         decorators = [self.expr(decorator) for decorator in node.decorator_list]

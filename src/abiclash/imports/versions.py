@@ -6,7 +6,9 @@ from packaging.version import InvalidVersion, Version
 
 from abiclash.imports.values import UNKNOWN, Thing, Value
 
-_ATTRIBUTES = frozenset(("base_version", "public", "major", "minor", "micro", "release", "is_prerelease", "is_devrelease"))
+_ATTRIBUTES = frozenset(
+    ("base_version", "public", "major", "minor", "micro", "release", "is_prerelease", "is_devrelease")
+)
 
 
 def make_version(value: Value) -> Thing | None:

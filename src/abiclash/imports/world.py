@@ -58,10 +58,12 @@ class Found:
 
 
 class ImportWorld(Protocol):
-    """Everything that an import can see. `World` is the one implementation outside of tests."""
+    """Everything that an import can see. `World` is the one implementation; its methods say what they return."""
 
-    python: Python
-    path: list[str]
+    @property
+    def python(self) -> Python: ...
+    @property
+    def path(self) -> list[str]: ...
 
     def find(self, name: str, search: Sequence[str] | None) -> Found | None: ...
     def top_names(self) -> frozenset[str]: ...
@@ -79,7 +81,7 @@ class World:
     """Trees of files merged into one search path.
 
     trees: in order of their precedence for a path. path: sys.path without the program's own directory.
-    modules_of: dotted names in the strings of an extension module by path; None reads the file's bytes.
+    modules_of: what the facts know of the dotted names in an extension module.
     """
 
     python: Python
@@ -178,11 +180,13 @@ class World:
         return source
 
     def strings(self, path: str) -> tuple[str, ...]:
-        """Return the dotted names among an extension module's strings."""
+        """Return the names among an extension module's strings, in the form of `cext.read_names`.
+
+        Read from the file itself, once; the facts' dotted names stand in for one that is too large or not at hand.
+        """
         names = self._strings.get(path)
         if names is None:
-            names = self.modules_of(path)
-            self._strings[path] = names = self._read_strings(path) if names is None else names
+            names = self._strings[path] = self._read_strings(path) or self.modules_of(path) or ()
         return names
 
     def _read_strings(self, path: str) -> tuple[str, ...]:

@@ -95,11 +95,9 @@ def events(process: Process, name: Callable[[NDArray[np.uint64]], list[str]]) ->
         yield {"load": paths[event.file] if event.file is not None else event.name}
         if event.failure is not None:
             failure = event.failure
-            message = failure.message
-            if failure.key is not None:
-                message += f": {name(np.array([failure.key], dtype=np.uint64))[0]}"
-                message += f", version {failure.version}" if failure.version else ""
-            yield {"error": failure.kind, "object": failure.object, "message": message}
+            key = failure.key
+            symbol = None if key is None else name(np.array([key], dtype=np.uint64))[0]
+            yield {"error": failure.kind, "object": failure.object, "message": failure.said(symbol)}
     started = len(process.maps[process.executable].search_list or ()) if process.executable is not None else 0
     for file in process.global_scope[started:]:
         yield {"global": paths[file]}

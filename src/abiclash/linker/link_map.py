@@ -37,11 +37,12 @@ class MapType(Enum):
 class LoadFailure(AbiclashError):  # noqa: N818 - it is a result as often as an error
     """A load that ld.so refuses.
 
-    kind: `missing-library`, `missing-version`, `undefined-symbol`, `static-tls`, `executable-stack`, `bad-object`, `bad-mode`
-    or `inconsistency` (ld.so gives up, and the process ends).
-    object: the path (or bare name) that dlerror() names first; message: what dlerror() says, whole.
+    kind: `missing-library`, `missing-version`, `undefined-symbol`, `static-tls`, `executable-stack`, `bad-object`,
+    `bad-mode`, `not-loaded` (musl) or `inconsistency` (ld.so gives up, and the process ends).
+    object: the path (or bare name) that dlerror() names first; message: what dlerror() says.
     needed_by: file id of the object whose need failed. version: the version that is missing or was asked for.
-    key: key of an undefined symbol, None else; its name is added to the message by whoever knows names.
+    key: key of the symbol that the message names, None else; its name is added by whoever knows names (`said`).
+    form, named: how the message is put together, without and with the symbol's name.
     """
 
     def __init__(
@@ -53,18 +54,29 @@ class LoadFailure(AbiclashError):  # noqa: N818 - it is a result as often as an 
         needed_by: int | None = None,
         version: str = "",
         key: int | None = None,
+        form: str = "{object}: {reason}",
+        named: str = "{object}: {reason}: {symbol}",
     ) -> None:
-        super().__init__(f"{obj}: {reason}")
+        super().__init__(form.format(object=obj, reason=reason))
         self.kind = kind
         self.object = obj
         self.reason = reason
         self.needed_by = needed_by
         self.version = version
         self.key = key
+        self._form = form
+        self._named = named
 
     @property
     def message(self) -> str:
-        return f"{self.object}: {self.reason}"
+        return self._form.format(object=self.object, reason=self.reason)
+
+    def said(self, symbol: str | None) -> str:
+        """Return what dlerror() says, given the name behind `key`."""
+        if symbol is None:
+            return self.message
+        version = f", version {self.version}" if self.version else ""
+        return self._named.format(object=self.object, reason=self.reason, symbol=symbol) + version
 
 
 @dataclass(slots=True)

@@ -12,12 +12,13 @@ library as needing an executable stack, mostly without need.
 
 ## How the loader decides
 
-PT_GNU_STACK with PF_X set makes `_dl_map_object_from_fd` (glibc elf/dl-load.c) change the stack's protection; since
+PT_GNU_STACK with PF_X set, or on x86 and 32-bit ARM its absence, makes `_dl_map_object_from_fd` (glibc elf/dl-load.c) change the stack's protection; since
 2.41 dlopen refuses: "cannot enable executable stack as shared object requires".
 
 ## Example
 
-The fixture `executable_stack` links a library with `-z execstack`.
+The fixture `executable_stack` links a library with `-z execstack`. The map of the process shows the stack as `rwxp`
+once it is loaded.
 
 ## Fix on each side
 
@@ -30,15 +31,17 @@ ctranslate2 4.5.0 (OpenNMT/CTranslate2 issue 1849).
 
 ## Limits
 
-On machines where a missing PT_GNU_STACK also asks for it (old ARM, PowerPC 32) only the explicit request is seen.
+Whether the kernel grants it is not known: a security module may refuse it on any glibc.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import posixpath
 from typing import TYPE_CHECKING
 
+from abiclash.linker import load_checks
 from abiclash.rules.case import Stage
+from abiclash.rules.failures import failure_groups, shown
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 
@@ -47,6 +50,7 @@ if TYPE_CHECKING:
 
     from abiclash.facts.model import ObjectFacts
     from abiclash.rules.case import Case
+    from abiclash.rules.failures import FailureGroup
     from abiclash.rules.model import Finding
 
 RULE = Rule(
@@ -59,31 +63,35 @@ RULE = Rule(
     since="0.1",
     references=("https://sourceware.org/git/?p=glibc.git;a=blob;f=NEWS;hb=glibc-2.41",),
 )
-_REFUSED_SINCE = (2, 41)
 
 
 def check(case: Case) -> Iterable[Finding]:
-    """One finding for each package with such objects that an import or later use loads."""
-    asked: dict[str, list[ObjectFacts]] = defaultdict(list)
+    """One finding for each package with such objects that an import or later use loads, or would."""
+    host = next((run.process.host for run in case.runs), None)
+    if host is None:
+        return
+    loaded = {file: run.stage for run in reversed(list(case.runs)) for file in run.process.maps}
+    refused = {group.failure.object: group for group in failure_groups(case, "executable-stack")}
     for name, package in case.packages.items():
-        asked[name] = [facts for facts in package.wheel.objects if facts.exec_stack and facts.has_dynamic]
-    loaded = {case.path(file): run.stage for run in reversed(list(case.runs)) for file in run.process.maps}
-    refused = {
-        case.path(case.world.find(played.event.failure.object) or -1) if "/" in played.event.failure.object else ""
-        for run in case.runs
-        for played in run.played
-        if played.event.failure is not None and played.event.failure.kind == "executable-stack"
-    }
-    for name, objects in asked.items():
-        concerned = [facts for facts in objects if facts.path in loaded or facts.path in refused]
-        if concerned:
-            yield _finding(case, name, concerned, at_import=any(loaded.get(f.path) is Stage.IMPORT for f in concerned))
+        asking = {facts.path: facts for facts in package.wheel.objects if facts.has_dynamic}
+        asking = {path: facts for path, facts in asking.items() if load_checks.wants_executable_stack(facts, host)}
+        stages = {path: stage for file, stage in loaded.items() if (path := case.path(file)) in asking}
+        groups = [group for at, group in refused.items() if any(_is(case, at, facts) for facts in asking.values())]
+        paths = {path for path, facts in asking.items() if any(_is(case, at, facts) for at in refused)}
+        at_import = Stage.IMPORT in stages.values() or any(group.at_import for group in groups)
+        if paths or stages:
+            yield _finding(case, name, sorted(paths or stages), groups, at_import=at_import)
 
 
-def _finding(case: Case, name: str, objects: list[ObjectFacts], *, at_import: bool) -> Finding:
-    refused = case.host.libc_version >= _REFUSED_SINCE
+def _is(case: Case, name: str, facts: ObjectFacts) -> bool:
+    """Whether ld.so means this object: by its path, or by the bare name that another object needs it under."""
+    if "/" in name:
+        return shown(case, name) == facts.path
+    return name in (facts.soname, posixpath.basename(facts.path))
+
+
+def _finding(case: Case, name: str, paths: list[str], refused: list[FailureGroup], *, at_import: bool) -> Finding:
     package = case.packages[name]
-    paths = sorted(facts.path for facts in objects)
     libc = ".".join(map(str, case.host.libc_version))
     effect = (
         f"glibc {libc} refuses to load it, so the import fails."
@@ -92,7 +100,7 @@ def _finding(case: Case, name: str, objects: list[ObjectFacts], *, at_import: bo
         "package to an attack that is otherwise blocked; glibc 2.41 and later refuse to load it."
     )
     return RULE.finding(
-        packages=[package.id],
+        packages=[package.id, *(victim for group in refused for victim in group.victims)],
         severity=Severity.ERROR if refused else Severity.WARNING,
         confidence=Confidence.CERTAIN if at_import else Confidence.POSSIBLE,
         summary=f"{name} asks for an executable stack for the whole process.",
@@ -106,5 +114,5 @@ def _finding(case: Case, name: str, objects: list[ObjectFacts], *, at_import: bo
         key=["exec-stack"],
         failing_order=(name,) if package.requested else None,
         objects=paths,
-        evidence={"libc": libc, "refused": refused},
+        evidence={"libc": libc, "refused": bool(refused)},
     )

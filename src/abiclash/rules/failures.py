@@ -58,7 +58,7 @@ class FailureGroup:
 
     @property
     def severity(self) -> Severity:
-        """What fails only in company is an error; what fails alone is one where the import surely does it."""
+        """What fails only in company is an error; what fails alone is no conflict, but a warning at import."""
         if not self.alone:
             return Severity.ERROR
         return Severity.WARNING if self.at_import else Severity.NOTE
@@ -102,6 +102,14 @@ def loaded_by_name(run: Run, name: str) -> int | None:
         if name in (link.name, link.facts.soname) or name in link.names:
             return link.file
     return None
+
+
+def said(case: Case, failure: LoadFailure) -> str:
+    """Return dlerror()'s whole message, with the name and version of an undefined symbol."""
+    if failure.key is None:
+        return failure.message
+    version = f", version {failure.version}" if failure.version else ""
+    return f"{failure.message}: {case.names([failure.key])[failure.key]}{version}"
 
 
 def shown(case: Case, path: str) -> str:

@@ -15,7 +15,7 @@ It does not: this happens at installation. Python and ld.so then use what lies t
 
 ## Example
 
-The fixture `file_overwrite` makes two wheels that install one module with different content.
+The fixture `file_overwrite` makes two wheels that install one file, with the same content or different content.
 
 ## Fix on each side
 
@@ -28,12 +28,14 @@ opencv-python beside opencv-python-headless; tensorflow beside tensorflow-cpu.
 
 ## Limits
 
-Files that are equal, byte for byte, are no conflict and are not stated. What installers generate (`__pycache__`) is
-left out.
+Files that are equal, byte for byte, are no conflict and are not stated; nor are files of one size for which a wheel's
+RECORD states no hash. What installers generate (`__pycache__`) is left out. Installed packages are not judged: a file
+that was overwritten has one owner left.
 """
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -44,6 +46,7 @@ from abiclash.rules.registry import Mechanism, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from abiclash.facts.model import WheelFile
     from abiclash.rules.case import Case
     from abiclash.rules.model import Finding
 
@@ -58,26 +61,36 @@ RULE = Rule(
     references=("https://packaging.python.org/en/latest/specifications/recording-installed-packages/",),
 )
 
+_LIBRARY = re.compile(r"\.so(\.[^/]+)?$")
+
 
 def check(case: Case) -> Iterable[Finding]:
     """Pair the packages that claim one path with different hashes."""
-    claims: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    claims: dict[str, list[tuple[str, WheelFile]]] = defaultdict(list)
     for name, package in case.packages.items():
         if package.wheel.filename:  # an installed file has one owner left: its last writer
             for file in package.wheel.files:
                 if ".dist-info/" not in file.path and "__pycache__" not in file.path:
-                    claims[file.path].append((name, file.hash))
+                    claims[file.path].append((name, file))
     pairs: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, owners in claims.items():
         for (one, first), (other, second) in combinations(owners, 2):
-            if one != other and first != second:
+            if _differ(first, second):
                 pairs[min(one, other), max(one, other)].append(path)
     for (one, other), paths in sorted(pairs.items()):
         yield _finding(case, one, other, sorted(paths))
 
 
+def _differ(first: WheelFile, second: WheelFile) -> bool:
+    """Whether two RECORD lines tell of different content; a line without a hash, or with another kind, tells less."""
+    if first.size is not None and second.size is not None and first.size != second.size:
+        return True
+    (kind, _, digest), (other, _, against) = first.hash.partition("="), second.hash.partition("=")
+    return bool(digest and against) and kind == other and digest.rstrip("=") != against.rstrip("=")
+
+
 def _finding(case: Case, one: str, other: str, paths: list[str]) -> Finding:
-    native = [path for path in paths if ".so" in path]
+    native = [path for path in paths if _LIBRARY.search(path)]
     grave = bool(native) or any(path.endswith(".py") for path in paths)
     return RULE.finding(
         packages=[case.packages[one].id, case.packages[other].id],

@@ -17,7 +17,7 @@ global scope is searched before the extension's own list, but the library's own 
 
 ## Example
 
-The fixture `links_libpython` builds an extension with `-lpython3.x`.
+The fixture `links_libpython` builds an extension module that needs a library called `libpython3.11.so.1.0`.
 
 ## Fix on each side
 
@@ -30,21 +30,26 @@ auditwheel issue 23; extensions built with the old `FindPythonLibs` of CMake.
 
 ## Limits
 
-Programs that embed Python rightly link libpython and are left out: only objects that define a module are judged.
+Programs and libraries that embed Python rightly link libpython and are left out: only objects with a `PyInit_`
+function of their own name are judged. Where the interpreter of the scan has no such library, missing-library states
+the load that fails.
 """
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.names import name_key
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from abiclash.facts.model import ObjectFacts
     from abiclash.rules.case import Case
     from abiclash.rules.model import Finding
 
@@ -61,10 +66,10 @@ RULE = Rule(
 
 
 def check(case: Case) -> Iterable[Finding]:
-    """One finding for each package; a warning where the interpreter of the scan has no such library."""
+    """One finding for each package."""
     for name, package in sorted(case.packages.items()):
         objects = [facts for facts in package.wheel.objects if any(n.startswith("libpython") for n in facts.needed)]
-        extensions = [f for f in objects if f.type == 3 and np.any(f.symbols.shndx != 0) and ".so" in f.path]
+        extensions = [facts for facts in objects if _is_module(facts)]
         if not extensions:
             continue
         names = sorted({n for f in extensions for n in f.needed if n.startswith("libpython")})
@@ -81,3 +86,10 @@ def check(case: Case) -> Iterable[Finding]:
             objects=paths[:50],
             evidence={"needed": names, "objects": len(paths)},
         )
+
+
+def _is_module(facts: ObjectFacts) -> bool:
+    """Whether Python can import an object: it defines the function that its file name asks for."""
+    stem = posixpath.basename(facts.path).partition(".")[0]
+    named = facts.symbols.key == np.uint64(name_key(f"PyInit_{stem}"))
+    return bool(np.any(named & (facts.symbols.shndx != 0)))

@@ -16,7 +16,7 @@ not define.
 
 ## Example
 
-The fixture `platform_tag` makes a manylinux_2_5 wheel of a library that needs a newer version of glibc.
+The fixture `platform_tag` makes a manylinux_2_5 wheel of a library that needs a function of glibc 2.25.
 
 ## Fix on each side
 
@@ -29,7 +29,8 @@ Wheels whose tag was set by hand (`--plat-name`) and not by auditwheel.
 
 ## Limits
 
-Judged by glibc's versions, and by the versions of libstdc++ and libgcc for the tags whose images are known.
+Judged by glibc's versions, and by GLIBCXX versions of libstdc++ for the tags whose images are known; CXXABI versions
+and libgcc's are not judged. Weak needs are left out.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 # The newest GLIBCXX version of the libstdc++ in the images of these tags, by glibc (PEP 513, 571, 599, 600).
 _LIBSTDCXX = {(2, 5): (3, 4, 8), (2, 12): (3, 4, 13), (2, 17): (3, 4, 19), (2, 24): (3, 4, 22), (2, 28): (3, 4, 25)}
-_LIBC = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1"}
+_FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36), "GLIBC_ABI_GNU2_TLS": (2, 42), "GLIBC_ABI_DT_X86_64_PLT": (2, 42)}
+"""Versions without a number that tell ld.so to understand something, by the first glibc that has them."""
 
 
 def check(case: Case) -> Iterable[Finding]:
@@ -93,11 +95,16 @@ def _beyond(wheel: WheelFacts, promise: tuple[int, int]) -> Iterator[tuple[str, 
             if library in bundled:
                 continue
             for version in versions:
-                number = tuple(int(part) for part in re.findall(r"\d+", version.name))
-                late = library in _LIBC and version.name.startswith("GLIBC_2") and number > promise
-                late |= libstdcxx is not None and version.name.startswith("GLIBCXX_3") and number > libstdcxx
-                if late and not version.weak:
+                limit = libstdcxx if version.name.startswith("GLIBCXX_3") else promise
+                if limit is not None and _number(version.name) > limit and not version.weak:
                     yield version.name, facts.path
+
+
+def _number(version: str) -> tuple[int, ...]:
+    """Return a version of glibc or libstdc++ as a number, () for what is neither's."""
+    if version.startswith(("GLIBC_2", "GLIBCXX_3")):
+        return tuple(int(part) for part in re.findall(r"\d+", version))
+    return _FEATURES.get(version, ())
 
 
 def _other_libc(wheel: WheelFacts) -> Iterator[str]:
@@ -114,7 +121,7 @@ def _other_libc(wheel: WheelFacts) -> Iterator[str]:
 def _finding(
     case: Case, name: str, promise: tuple[int, int] | None, over: list[tuple[str, str]], mixed: list[str]
 ) -> Finding:
-    versions = sorted({version for version, _ in over})
+    versions = sorted({version for version, _ in over}, key=lambda version: (_number(version), version))
     paths = sorted({*(path for _, path in over), *mixed})
     tag = "manylinux_" + "_".join(map(str, promise)) if promise else "its tag"
     needs = f"the symbol version(s) {', '.join(versions)}" if versions else "the other C library"

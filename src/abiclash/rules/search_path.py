@@ -17,7 +17,7 @@ means the working directory.
 
 ## Example
 
-The fixture `search_path` links a library with `-Wl,-rpath,/opt/build/lib`.
+The fixture `search_path` links a library with `-Wl,-rpath,/srv/build/lib`; the tests give it other entries too.
 
 ## Fix on each side
 
@@ -30,12 +30,14 @@ Build-tree run paths are found in many wheels; they surface when a build folder 
 
 ## Limits
 
-Entries that reach another package on purpose (a shared `*.libs` folder of a companion) are stated as notes.
+Entries that reach another package on purpose (a shared `*.libs` folder of a companion) are stated as notes too: which
+package installs that folder is not looked up. Of the tokens only `$ORIGIN` has a known value.
 """
 
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -43,9 +45,9 @@ from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
-    from abiclash.facts.model import ObjectFacts
+    from abiclash.facts.model import ObjectFacts, WheelFacts
     from abiclash.rules.case import Case
     from abiclash.rules.model import Finding
 
@@ -59,32 +61,51 @@ RULE = Rule(
     since="0.1",
 )
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - folders that anyone can write
+_ORIGIN = re.compile(r"\$(?:ORIGIN(?=/|$)|\{ORIGIN\})")
 
 
 def check(case: Case) -> Iterable[Finding]:
     """One finding for each package and kind of entry."""
     for name, package in sorted(case.packages.items()):
         found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        own = {path.partition("/")[0] for path in _installed(package.wheel)}
         for facts in package.wheel.objects:
-            for entry, kind in _suspicious(facts):
+            for entry, kind in _suspicious(facts, own):
                 found[kind].append((facts.path, entry))
         for kind, entries in sorted(found.items()):
             yield _finding(case, name, kind, sorted(entries))
 
 
-def _suspicious(facts: ObjectFacts) -> Iterator[tuple[str, str]]:
-    """Yield (entry, kind) of run-path entries that leave site-packages or the file system's fixed places."""
+def _installed(wheel: WheelFacts) -> Iterator[str]:
+    yield from (file.path for file in wheel.files)
+    yield from (facts.path for facts in wheel.objects)
+
+
+def _suspicious(facts: ObjectFacts, own: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Yield (entry, kind) of run-path entries that leave the package. own: first parts of its installed paths.
+
+    DT_RUNPATH makes ld.so ignore DT_RPATH, and an empty run path has no entries (decompose_rpath).
+    """
     value = facts.runpath if facts.runpath is not None else facts.rpath
-    for entry in dict.fromkeys((value or "").split(":")) if value else ():
-        if not entry or entry.startswith("."):
-            yield entry or "(empty)", "working-directory"
-        elif entry.startswith("/"):
-            yield entry, "shared-folder" if entry.startswith(_SHARED) else "absolute"
-        elif entry.startswith(("$ORIGIN", "${ORIGIN}")):
-            below = entry.partition("}" if entry.startswith("${") else "$ORIGIN")[2].lstrip("/")
-            place = posixpath.normpath(posixpath.join(posixpath.dirname(facts.path), below))
-            if place.startswith(".."):
-                yield entry, "outside"
+    for entry in dict.fromkeys(value.split(":")) if value else ():
+        kind = _kind(entry, posixpath.dirname(facts.path), own)
+        if kind is not None:
+            yield entry or "(empty)", kind
+
+
+def _kind(entry: str, folder: str, own: Collection[str]) -> str | None:
+    """Say where an entry leads of an object that is installed in `folder`; None for places within the package."""
+    origin = _ORIGIN.match(entry)
+    if origin is None:
+        if not entry.startswith("/"):
+            return None if entry.startswith("$") else "working-directory"
+        place = posixpath.normpath(entry)
+        return "shared-folder" if any(f"{place}/".startswith(f"{shared}/") for shared in _SHARED) else "absolute"
+    place = posixpath.normpath(posixpath.join(folder, entry[origin.end() :].lstrip("/")))
+    first = place.partition("/")[0]
+    if first == "..":
+        return "outside"
+    return None if first in own or first in ("", ".") else "another-package"
 
 
 _WORDS = {
@@ -92,6 +113,7 @@ _WORDS = {
     "shared-folder": "a folder that any user can write",
     "absolute": "a fixed folder of the build machine",
     "outside": "a folder outside of site-packages",
+    "another-package": "a folder that other packages install",
 }
 
 

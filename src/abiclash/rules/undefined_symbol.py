@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.rules.failures import failure_groups, shown
+from abiclash.rules.failures import failure_groups, said, shown
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.soname_collision import displaced
@@ -101,7 +101,7 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
         objects=[needing],
         symbols=[name],
         evidence={
-            "message": f"{failure.message}: {name}",
+            "message": said(case, failure),
             "alone": group.alone,
             "failing_orders": [list(order) for order in group.orders],
         },
