@@ -117,7 +117,7 @@ def _is_extension(facts: ObjectFacts) -> bool:
     """Whether CPython can import an object: it exports the function that makes the module (PEP 489)."""
     stem = facts.path.rpartition("/")[2].partition(".")[0]
     keys = facts.symbols.key[facts.symbols.shndx != 0]
-    return bool(np.isin(np.array([name_key(f"PyInit_{stem}")], dtype=np.uint64), keys)[0])
+    return bool((keys == np.uint64(name_key(f"PyInit_{stem}"))).any())
 
 
 def _joined(parts: Sequence[LoadPlan]) -> LoadPlan:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from abiclash.contact import realised, surfaces
 from abiclash import linker
+from abiclash.contact import realised, surfaces
 from abiclash.linker.link_map import Mode
 from abiclash.orders import ALL_ORDERS_UP_TO, all_orders, orders_that_matter
 from abiclash.rules.case import Case, Played, Run, Stage

@@ -70,7 +70,7 @@ class Object:
 class Machine:
     """An architecture. prefix: of its binutils. word: directive of an address. uses: one instruction each, or two.
 
-    assembler, linker: options that choose it.
+    header: what every file begins with. assembler, linker: options that choose it.
     """
 
     name: str
@@ -78,6 +78,7 @@ class Machine:
     uses: dict[Use, str]
     word: str = ".quad"
     word_size: int = 8
+    header: str = ""
     assembler: tuple[str, ...] = ()
     linker: tuple[str, ...] = ()
 
@@ -174,7 +175,7 @@ def _node(version: str, definitions: Sequence[Definition]) -> str:
 
 def text_of(thing: Object, machine: Machine) -> str:
     """Return the assembly text of an object."""
-    lines: list[str] = []
+    lines = [machine.header] if machine.header else []
     for place, definition in enumerate(thing.definitions):
         lines += _definition(definition, place, machine)
     lines.append(".text")
@@ -227,4 +228,5 @@ def _reference(reference: Reference, place: int, machine: Machine) -> list[str]:
         lines.append(f".weak {name}")
     if reference.use == "word":
         return [*lines, ".data", f".balign {machine.word_size}", f"{machine.word} {name}", ".text"]
-    return [*lines, machine.uses[reference.use].format(name)]
+    use = reference.use if reference.use in machine.uses else "gd"  # no TLS descriptors there
+    return [*lines, machine.uses[use].format(name)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,11 +201,12 @@ class Trial:
 
 @dataclass(frozen=True)
 class Judge:
-    """Runs sequences of loads. driver: the program. folder: where a test keeps its files."""
+    """Runs sequences of loads. driver: the program. folder: where a test keeps its files. emulator: runs programs."""
 
-    host: HostProfile
+    host: HostProfile = field(repr=False)
     driver: Path
     folder: Path
+    emulator: str | None = None
 
     def ask(
         self,
@@ -229,8 +230,12 @@ class Judge:
         if bind_now:
             variables["LD_BIND_NOW"] = "1"
         words = [word for name, mode in steps for word in (str(int(mode)), name)]
+        command = [str(program), *words]
+        if self.emulator is not None:  # the variables are for the program, not for the emulator's own ld.so
+            command = [self.emulator, *(f"-E{name}={value}" for name, value in variables.items()), *command]
+            variables = {}
         with subprocess.Popen(
-            [str(program), *words], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as child:
             said, complaint = child.communicate(timeout=60)
         path = Path(f"{output}.{child.pid}")

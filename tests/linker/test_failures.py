@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import pytest
 from abiclash.linker.load_checks import DF_1_NOOPEN, DF_1_PIE
 from tests.linker.assembly import Assembler, Definition, Machine, Object, Reference
 from tests.linker.judge import LAZY, NOW
-from tests.linker.patching import patch_dynamic, patch_header, patch_segment
+from tests.linker.patching import patch_dynamic, patch_header, patch_segment, spoil_need
 from tests.linker.predicted import predict
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ DAMAGE = {
         "object file has no dynamic section", partial(patch_segment, kind="PT_DYNAMIC", type_=0)
     ),
     "an executable": Damage("cannot dynamically load executable", partial(patch_header, offset=16, data=b"\2\0")),
-    "an executable without dynamic segment": Damage(
+    "a static executable": Damage(
         "cannot dynamically load executable",
         lambda path: (patch_segment(path, "PT_DYNAMIC", type_=0), patch_header(path, 16, b"\2\0")),  # type: ignore[func-returns-value]
     ),
@@ -67,8 +68,13 @@ def test_a_damaged_file_is_refused_in_these_words(build: Build, judge: Judge, na
     top = build(Object("top.so", "top.so", ("lib.so",), (), (), runpath="$ORIGIN"))
     link = lib.with_name("link.so")
     link.symlink_to(lib)
-    wanted = {"by path": lib, "by name": "lib.so", "by symbolic link": link, "as a dependency": top}[asked]
-    trial = judge.ask(wanted, environ={"LD_LIBRARY_PATH": str(judge.folder)}).agree()
+    ways: dict[str, str | Path] = {
+        "by path": lib,
+        "by name": "lib.so",
+        "by symbolic link": link,
+        "as a dependency": top,
+    }
+    trial = judge.ask(ways[asked], environ={"LD_LIBRARY_PATH": str(judge.folder)}).agree()
     assert trial.said[0].endswith(DAMAGE[name].said)
 
 
@@ -94,9 +100,10 @@ def test_a_program_is_no_library(builder: Builder, judge: Judge) -> None:
     assert len(set(judge.ask(*programs).agree().said)) == 2
 
 
-def test_a_relocatable_file_is_no_library(build: Build, judge: Judge) -> None:
+def test_a_relocatable_file_is_no_library(judge: Judge) -> None:
     """What `gcc -c` makes."""
-    lib = build(replace(PLAIN, options=("-r", "--no-relax")))
+    lib = judge.folder / "lib.o"
+    subprocess.run(["as", "-o", str(lib)], input="nop\n", text=True, check=True)
     assert judge.ask(lib).agree().said == (f"{lib}: only ET_DYN and ET_EXEC can be loaded",)
 
 
@@ -172,24 +179,10 @@ def test_a_name_that_verneed_makes_up_ends_the_process(build: Build, judge: Judg
     build(Object("lib.so", "lib.so", (), (Definition("f", version="V1"),), (), ("V1",)))
     wants = Reference("f", version="V1", library="lib.so")
     top = build(Object("top.so", "top.so", ("lib.so",), (), (wants,), runpath="$ORIGIN"))
-    _shift_verneed_file(top)
+    spoil_need(top)
     trial = judge.ask(top)
     assert trial.said == trial.predicted_said
     assert trial.said[0].startswith("Inconsistency detected by ld.so: dl-version.c: ")
-
-
-def _shift_verneed_file(path: Path) -> None:
-    """Let vn_file of the first entry of .gnu.version_r begin one byte later."""
-    from elftools.elf.elffile import ELFFile  # noqa: PLC0415 - for this one place
-
-    with path.open("r+b") as file:
-        section = ELFFile(file).get_section_by_name(".gnu.version_r")
-        assert section is not None
-        start = section["sh_offset"] + 4
-        file.seek(start)
-        name = int.from_bytes(file.read(4), "little")
-        file.seek(start)
-        file.write((name + 1).to_bytes(4, "little"))
 
 
 # -- executable stacks: this machine's glibc may be older than the rule (2.41), so it is stated from its source --------

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.linker.judge import GLOBAL
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -94,7 +96,7 @@ def test_a_protected_definition_binds_its_own_object_to_itself(builder: Builder,
         libs=[first, second],
         flags=[*BARE, "-Wl,-rpath,$ORIGIN"],
     )
-    trial = judge.ask((first, 0x102), third).agree()
+    trial = judge.ask((first, GLOBAL), third).agree()
     assert trial.bound("third.so", "s") == "first.so"
 
 
@@ -103,5 +105,5 @@ def test_indirect_functions_are_bound_like_others(builder: Builder, judge: Judge
     source = "static int one(void) { return 1; } static void *pick(void) { return (void *)one; }\n"
     source += 'int f(void) __attribute__((ifunc("pick"))); int call(void) { return f(); }'
     first, second = library(builder, "first.so", source), library(builder, "second.so", source)
-    trial = judge.ask((first, 0x102), second).agree()
+    trial = judge.ask((first, GLOBAL), second).agree()
     assert trial.bound("second.so", "f") == "first.so"

@@ -117,22 +117,19 @@ def test_deepbind_does_not_change_what_was_there(build: Build, judge: Judge) -> 
     assert trial.bound("first.so", "f") == "stranger.so"
 
 
+@pytest.mark.parametrize("option", ["-Bsymbolic", None])
 @pytest.mark.parametrize("mode", [NOW, GLOBAL, DEEPBIND])
-def test_symbolic_objects_look_into_themselves_first(build: Build, judge: Judge, mode: Mode) -> None:
-    """DT_SYMBOLIC (kept for a symbol that only a relocation by name can reach: ld binds the others itself)."""
+def test_symbolic_objects_look_into_themselves_first(
+    build: Build, judge: Judge, mode: Mode, option: str | None
+) -> None:
+    """DT_SYMBOLIC: the version leaves the look-up to ld.so, and the object's own base version satisfies it."""
     stranger = build(simple("stranger.so"))
-    dynamic = Object("top.so", "top.so", ("below.so",), F, USE, runpath="$ORIGIN")
-    build(Object("below.so", "below.so", (), F, USE, options=("-Bsymbolic",)))
-    top = build(dynamic)
+    build(Object("below.so", "below.so", (), (Definition("f", version="V1"),), (), ("V1",)))
+    wants = (Reference("f", version="V1", library="below.so"),)
+    options = (option,) if option else ()
+    top = build(Object("top.so", "top.so", ("below.so",), F, wants, runpath="$ORIGIN", options=options))
     trial = judge.ask((stranger, GLOBAL), (top, mode)).agree()
-    assert trial.bound("top.so", "f") == ("top.so" if mode == DEEPBIND else "stranger.so")
-
-
-def symbolic(build: Build, name: str) -> Path:
-    """Build an object with DF_SYMBOLIC whose own reference is left to ld.so (linked without the flag, then set)."""
-    options = ("--dynamic-list-data", "-Bsymbolic", "-z", "nocopyreloc")
-    thing = Object(name, name, (), (Definition("d", "data"),), (Reference("d", "word"),), options=options)
-    return build(thing)
+    assert trial.bound("top.so", "f") == ("top.so" if option or mode == DEEPBIND else "stranger.so")
 
 
 def test_start_up_objects_and_preloads_are_global(builder: Builder, build: Build, judge: Judge) -> None:
@@ -142,7 +139,8 @@ def test_start_up_objects_and_preloads_are_global(builder: Builder, build: Build
     program = builder.program(
         "program",
         "#include <dlfcn.h>\n#include <stdio.h>\nint f(void);\n"
-        'int main(int count, char **words) { puts(count > 2 && dlopen(words[2], 2) ? "opened" : dlerror()); return count > 9 ? f() : 0; }',
+        "int main(int count, char **words) {\n"
+        'puts(count > 2 && dlopen(words[2], 2) ? "opened" : dlerror()); return count > 9 ? f() : 0; }',
         libs=[below],
         flags=["-Wl,-rpath,$ORIGIN", "-Wl,-z,now"],
     )

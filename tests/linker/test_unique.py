@@ -10,6 +10,7 @@ from tests.linker.assembly import Definition, Object, Reference
 from tests.linker.judge import DEEPBIND, GLOBAL, NOW
 
 if TYPE_CHECKING:
+    from abiclash.linker.link_map import Mode
     from tests.linker.conftest import Build
     from tests.linker.judge import Judge
     from tests.support.builder import Builder
@@ -24,7 +25,7 @@ def keeper(name: str, *needed: str, defines: tuple[Definition, ...] = UNIQUE) ->
 
 
 @pytest.mark.parametrize("mode", [NOW, DEEPBIND, GLOBAL])
-def test_the_first_definition_that_was_bound_serves_all(build: Build, judge: Judge, mode: int) -> None:
+def test_the_first_definition_that_was_bound_serves_all(build: Build, judge: Judge, mode: Mode) -> None:
     """Across RTLD_LOCAL, RTLD_DEEPBIND, and in either order."""
     one, two = build(keeper("one.so")), build(keeper("two.so"))
     trial = judge.ask((one, NOW), (two, mode)).agree()

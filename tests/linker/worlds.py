@@ -14,7 +14,7 @@ from abiclash.linker.link_map import Mode
 from tests.linker.assembly import Assembler, Definition, Object, Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.linker.assembly import Machine, Sort, Use
     from tests.linker.judge import Judge, Trial
@@ -36,6 +36,14 @@ _USES: dict[Sort, tuple[Use, ...]] = {
     "tls": ("gd", "ie", "desc"),
     "unique": ("got", "word"),
     "ifunc": ("call", "got"),
+}
+
+
+_MUSL_USES: dict[Sort, tuple[Use, ...]] = {
+    "function": ("call", "got"),
+    "data": ("got",),
+    "tls": ("gd",),
+    "unique": ("got",),
 }
 
 
@@ -84,7 +92,9 @@ def definitions(draw: st.DrawFn, versions: Sequence[str], *, ifunc: bool) -> tup
 
 
 @st.composite
-def references(draw: st.DrawFn, libraries: Sequence[str], *, ifunc: bool) -> tuple[Reference, ...]:
+def references(
+    draw: st.DrawFn, libraries: Sequence[str], uses: Mapping[Sort, Sequence[Use]], *, ifunc: bool
+) -> tuple[Reference, ...]:
     """Uses of symbols; one way of using each TLS variable, for the linker merges them.
 
     libraries: those that a version can be asked of.
@@ -93,18 +103,28 @@ def references(draw: st.DrawFn, libraries: Sequence[str], *, ifunc: bool) -> tup
     chosen: dict[tuple[str, str | None, str], Reference] = {}
     for _ in range(draw(st.sampled_from([8, 5, 2, 0]))):
         sort = draw(st.sampled_from(sorts))
-        name, use = draw(st.sampled_from(_NAMES[sort])), draw(st.sampled_from(_USES[sort]))
+        name, use = draw(st.sampled_from(_NAMES[sort])), draw(st.sampled_from(uses[sort]))
         version = draw(st.sampled_from([None, *VERSIONS])) if libraries else None
         library = None if version is None else draw(st.sampled_from([*libraries, *[libraries[-1]] * 4]))
         if any(r.name == name and r.version == version and r.library != library for r in chosen.values()):
             continue
         key = name, version, "tls" if sort == "tls" else use
-        chosen.setdefault(key, Reference(name, use, version, draw(st.booleans()), library))
+        weak = draw(st.booleans()) and not (sort == "tls" and uses is _MUSL_USES)  # musl crashes where one is missing
+        chosen.setdefault(key, Reference(name, use, version, weak, library))
     return tuple(chosen.values())
 
 
 @st.composite
-def objects(draw: st.DrawFn, folder: str, name: str, present: Sequence[str], *, safe: bool, ifunc: bool) -> Object:
+def objects(
+    draw: st.DrawFn,
+    folder: str,
+    name: str,
+    present: Sequence[str],
+    *,
+    safe: bool,
+    ifunc: bool,
+    uses: Mapping[Sort, Sequence[Use]],
+) -> Object:
     """One library. present: names to be found. safe: it needs the base library last, which defines everything."""
     versions = tuple(draw(st.sampled_from([(), (), VERSIONS[:2], VERSIONS, VERSIONS])))
     known = draw(st.sampled_from([present] * 9 + [LIBRARIES]))
@@ -125,7 +145,7 @@ def objects(draw: st.DrawFn, folder: str, name: str, present: Sequence[str], *, 
         soname,
         tuple(needed),
         draw(definitions(versions, ifunc=ifunc)),
-        draw(references(needed, ifunc=ifunc)),
+        draw(references(needed, uses, ifunc=ifunc)),
         versions,
         None if runpath else rpath,
         runpath,
@@ -165,19 +185,26 @@ _FLAGS = st.sampled_from(
 
 
 @st.composite
-def link_worlds(draw: st.DrawFn, *, ifunc: bool = True) -> LinkWorld:
-    """A whole world. Three of four can resolve every symbol; in the others loads fail."""
+def link_worlds(draw: st.DrawFn, *, ifunc: bool = True, musl: bool = False) -> LinkWorld:
+    """A whole world. Three of four can resolve every symbol; in the others loads fail.
+
+    musl: leave out what musl refuses (initial-exec TLS, indirect functions) or decides by the type of relocation.
+    """
+    uses = _MUSL_USES if musl else _USES
+    ifunc = ifunc and not musl
     safe = draw(st.sampled_from([True, True, True, False]))
     places = draw(
         st.lists(st.tuples(st.sampled_from(FOLDERS), st.sampled_from(LIBRARIES)), min_size=3, max_size=6, unique=True)
     )
     present = sorted({name for _, name in places})
-    things = [draw(objects(folder, name, present, safe=safe, ifunc=ifunc)) for folder, name in places]
+    things = [draw(objects(folder, name, present, safe=safe, ifunc=ifunc, uses=uses)) for folder, name in places]
     if filtee := draw(
         st.sampled_from([None] * 4 + ["--auxiliary", "--filter"])
     ):  # with two, ld.so can recurse to death
         target = draw(st.sampled_from([name for name in LIBRARIES if name != things[0].soname]))
         things[0] = replace(things[0], options=(*things[0].options, filtee, target))
+    if musl:  # a GOT that RTLD_LAZY leaves over is protected, and musl crashes when it writes there later
+        things = [replace(thing, options=(*thing.options, "--hash-style=gnu", "-znorelro")) for thing in things]
     files = [thing.file for thing in things]
     links = draw(
         st.lists(

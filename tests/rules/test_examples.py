@@ -10,19 +10,29 @@ import pytest
 
 from abiclash.rules import registry
 
-BINDINGS = (
+TESTED = (
+    "executable-stack",
+    "file-overwrite",
     "global-scope",
     "interposed-allocator",
+    "links-libpython",
+    "missing-library",
+    "missing-version",
     "odr-mismatch",
+    "platform-tag",
     "runtime-capture",
+    "search-path",
     "size-mismatch",
+    "soname-collision",
     "split-state",
+    "static-tls",
+    "undefined-symbol",
     "unique-symbol",
     "unwinder",
 )
 
 
-@pytest.mark.parametrize("rule", BINDINGS)
+@pytest.mark.parametrize("rule", TESTED)
 def test_the_example_is_a_tested_fixture(rule: str) -> None:
     example = registry.sections(registry.rule(rule).doc)["Example"]
     fixture = re.search(r"fixture `(\w+)`", " ".join(example.split()))

@@ -22,6 +22,7 @@ from abiclash.imports.values import (
     Thing,
     Value,
     Wrapped,
+    constant,
 )
 
 if TYPE_CHECKING:
@@ -200,11 +201,6 @@ def _filter(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Valu
     return UNKNOWN if any(truth is None for _, truth in kept) else [item for item, truth in kept if truth]
 
 
-def _copy(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
-    value = machine.force(args[0]) if args else UNKNOWN
-    return value.copy() if isinstance(value, list | dict | set) else value
-
-
 def _zip(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
     columns = [machine.iterate(arg) for arg in args]
     known = [column for column in columns if column is not None]
@@ -242,7 +238,7 @@ def _wrapper(kind: str) -> Native:
 
 def _open(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
     text = path_text(machine.force(args[0])) if args else None
-    return UNKNOWN if text is None else Thing("file", text, {"read": _constant(Thing("text of", text))})
+    return UNKNOWN if text is None else Thing("file", text, {"read": constant(Thing("text of", text))})
 
 
 BUILTINS: dict[str, Value] = {

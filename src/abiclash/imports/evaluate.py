@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from abiclash.imports.compare import MAX_LENGTH, PLAIN, as_set, compare, compute, hashable, rank, vague
 from abiclash.imports.methods import method_of
 from abiclash.imports.paths import join_path
 from abiclash.imports.raising import catches
 from abiclash.imports.values import UNKNOWN, Deferred, Frame, Function, Instance, Module, Raised, Thing, Value
-from abiclash.imports.versions import as_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from abiclash.imports.expressions import Form
 
-MAX_LENGTH = 20_000
 MAX_CHAIN = 50
-_PLAIN = (str, int, float, tuple, list, dict, set, frozenset, type(None))
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "-": operator.sub,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "|": operator.or_,
-    "&": operator.and_,
-    "^": operator.xor,
-}
-_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
-    "==": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-
-
-def _rank(value: Value) -> str:
-    """Give the items of a set an order that is equal in every run; objects are ranked by their name."""
-    return str(value) if isinstance(value, _PLAIN) else str(getattr(value, "name", ""))
 
 
 class Evaluator:
@@ -59,7 +35,7 @@ class Evaluator:
             "-": self._negative,
             "t": lambda form, frame: tuple(self._items(form[1], frame)),
             "l": lambda form, frame: self._items(form[1], frame),
-            "{": lambda form, frame: _as_set(self._items(form[1], frame)),
+            "{": lambda form, frame: as_set(self._items(form[1], frame)),
             "d": self._dict,
             "s": lambda form, frame: self.subscript(self.eval(form[1], frame), self.eval(form[2], frame)),
             "sl": self._slice,
@@ -131,7 +107,7 @@ class Evaluator:
     def truth(self, value: Value) -> bool | None:
         """Return a value's truth, None where it is not known."""
         value = self.force(value)
-        if isinstance(value, _PLAIN):
+        if isinstance(value, PLAIN):
             return bool(value)
         if value is UNKNOWN or isinstance(value, Instance):
             return None
@@ -168,7 +144,7 @@ class Evaluator:
         value = self.force(value)
         if isinstance(value, dict | list | tuple | set | frozenset | str | range) and len(value) <= MAX_LENGTH:
             # A set of strings has no order of its own in CPython; sorted keeps plans the same.
-            return sorted(value, key=_rank) if isinstance(value, set | frozenset) else list(value)
+            return sorted(value, key=rank) if isinstance(value, set | frozenset) else list(value)
         return None
 
     def binary(self, sign: str, left: Value, right: Value) -> Value:
@@ -176,30 +152,17 @@ class Evaluator:
         left, right = self.force(left), self.force(right)
         if isinstance(left, Thing) and left.kind == "path" and sign == "/":
             return join_path(left, [right])
-        if not (isinstance(left, _PLAIN) and isinstance(right, _PLAIN)):
-            return UNKNOWN
-        try:
-            if sign == "+" and _size(left) + _size(right) <= MAX_LENGTH:
-                return left + right  # type: ignore[operator]
-            if sign == "*" and _size(left) * abs(_size(right)) <= MAX_LENGTH:
-                return left * right  # type: ignore[operator]
-            if sign == "%" and isinstance(left, str):
-                return self._percent(left, right)
-            return _OPERATORS[sign](left, right) if sign in _OPERATORS else UNKNOWN
-        except (TypeError, ValueError, ZeroDivisionError, OverflowError):
-            return UNKNOWN
-
-    def _percent(self, text: str, right: Value) -> Value:
-        args = right if isinstance(right, tuple) else (right,)
-        plain = text.count("%") == text.count("%s") + text.count("%d")
-        known = all(isinstance(arg, str | int) for arg in args)
-        return text % args if plain and known else UNKNOWN
+        return compute(sign, left, right)
 
     def _compare(self, form: list[Form], frame: Frame) -> Value:
         left = self.known(form[1], frame)
         for sign, right_form in zip(form[2], form[3], strict=True):
             right = self.known(right_form, frame)
-            verdict = self._compare_two(sign, left, right)
+            if sign in ("in", "not in"):
+                found = self._contains(right, left)
+                verdict = None if found is None else found is (sign == "in")
+            else:
+                verdict = compare(sign, left, right)
             if verdict is None:
                 return UNKNOWN
             if not verdict:
@@ -207,35 +170,16 @@ class Evaluator:
             left = right
         return True
 
-    def _compare_two(self, sign: str, left: Value, right: Value) -> bool | None:
-        if sign in ("in", "not in"):
-            found = self._contains(right, left)
-            return None if found is None else found is (sign == "in")
-        if sign in ("is", "is not"):
-            same = _identical(left, right)
-            return None if same is None else same is (sign == "is")
-        if isinstance(left, Thing) and left.kind == "version" and (first := as_version(left)) is not None:
-            second = as_version(right)
-            return None if second is None else bool(_COMPARISONS[sign](first, second))
-        if not (isinstance(left, _PLAIN) and isinstance(right, _PLAIN)) or _vague(left) or _vague(right):
-            if sign in ("==", "!=") and (same := _identical(left, right)) is not None:
-                return same is (sign == "==")
-            return None
-        try:
-            return bool(_COMPARISONS[sign](left, right))
-        except TypeError:
-            return None
-
     def _contains(self, table: Value, item: Value) -> bool | None:
         if isinstance(table, Thing | Module):
             return self.contains(table, item)
-        if not isinstance(table, str | tuple | list | dict | set | frozenset) or not isinstance(item, _PLAIN):
+        if not isinstance(table, str | tuple | list | dict | set | frozenset) or not isinstance(item, PLAIN):
             return None
         try:
             found = item in table
         except TypeError:
             return None
-        return found or (None if _vague(table) else False)
+        return found or (None if vague(table) else False)
 
     def _and(self, form: list[Form], frame: Frame) -> Value:
         return self._short_circuit(form[1], frame, stop=False)
@@ -276,7 +220,7 @@ class Evaluator:
                     table.update(more)
                 continue
             key = self.known(key_form, frame)
-            table[_hashable(key)] = self.eval(value_form, frame)
+            table[hashable(key)] = self.eval(value_form, frame)
         return table
 
     def subscript(self, base: Value, index: Value) -> Value:
@@ -289,7 +233,7 @@ class Evaluator:
         try:
             return base[index]
         except KeyError:
-            if not _vague(base) and isinstance(index, _PLAIN) and any(catches(n, "KeyError") for n in self.catching):
+            if not vague(base) and isinstance(index, PLAIN) and any(catches(n, "KeyError") for n in self.catching):
                 raise Raised("KeyError", f"no key {index!r}") from None
             return UNKNOWN
         except (IndexError, TypeError):
@@ -336,8 +280,8 @@ class Evaluator:
         if not complete:
             return UNKNOWN
         if kind == "d":
-            return {_hashable(key): item for key, item in items}
-        return _as_set(items) if kind == "{" else items
+            return {hashable(key): item for key, item in items}
+        return as_set(items) if kind == "{" else items
 
     def _element(self, element: Form, value: Form, kind: str, frame: Frame) -> Value:
         if kind == "d":
@@ -383,40 +327,3 @@ class Evaluator:
     def plain_method(self, base: Value, name: str) -> Value:
         """Return a method of a str, list, dict ... that may be called on known values."""
         return method_of(self, base, name)
-
-
-def _hashable(key: Value) -> Value:
-    try:
-        hash(key)
-    except TypeError:
-        return UNKNOWN
-    return key
-
-
-def _as_set(items: list[Value]) -> set[Value]:
-    return {_hashable(item) for item in items}
-
-
-def _size(value: Value) -> int:
-    return value if isinstance(value, int) else len(value) if hasattr(value, "__len__") else 1
-
-
-def _vague(value: Value) -> bool:
-    """Tell whether a container holds something unknown."""
-    if isinstance(value, dict):
-        return UNKNOWN in value
-    return isinstance(value, tuple | list | set | frozenset) and any(
-        item is UNKNOWN or isinstance(item, Deferred) for item in value
-    )
-
-
-def _identical(left: Value, right: Value) -> bool | None:
-    if left is UNKNOWN or right is UNKNOWN:
-        return None
-    if left is None or right is None or isinstance(left, bool) or isinstance(right, bool):
-        return left is right
-    if left is right:
-        return True
-    if isinstance(left, _PLAIN) and isinstance(right, _PLAIN):
-        return None if _vague(left) or _vague(right) else bool(left == right)
-    return None

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abiclash.errors import NotAnalysed
 from abiclash.imports.builtin import BUILTINS
 from abiclash.imports.cimports import c_imports
-from abiclash.imports.execute import Executor
-from abiclash.imports.flags import RTLD_GLOBAL, RTLD_NOW
 from abiclash.imports.foreign import open_library
+from abiclash.imports.loads import Loads
 from abiclash.imports.natives import native_modules
 from abiclash.imports.values import (
     MISSING,
-    POSSIBLE,
     UNKNOWN,
     Frame,
     Function,
@@ -31,40 +28,19 @@ if TYPE_CHECKING:
     from abiclash.imports.world import ImportWorld
 
 
-@dataclass(repr=False, slots=True)
-class Entry:
-    """One load as it is found; `plan` makes a `Load` of it. sequence: when it happens."""
-
-    path: str
-    flags: int
-    kind: str
-    file: str
-    line: int
-    text: str
-    doubt: int
-    module: str | None
-    sequence: int
-
-
-class Machine(Executor):
+class Machine(Loads):
     """The state of one simulated interpreter."""
 
     def __init__(self, world: ImportWorld) -> None:
         super().__init__()
         self.world: ImportWorld = world
         self.modules: dict[str, Value] = {}
-        self.flags = RTLD_NOW
-        self.base = 0  # doubt of the module that is being executed
-        self.current: Module | None = None
-        self.entries: list[Entry] = []
         self.not_analysed: dict[str, NotAnalysed] = {}
         self.executed: list[tuple[Module, str]] = []  # with the file: a module can execute others in its name
         self.natives = native_modules(world.python, world)
         self.path = list(world.path)
         self.natives["sys"]["path"] = self.path
         self.idle = Frame(Module("", Found("", "builtin", ""), 0), {}, "")
-        self._sequence = 0
-        self._loaded: dict[str, int] = {}
         self._places: dict[str, tuple[str, ...]] = {}  # __path__ of packages whose module another object replaced
 
     # Names and attributes of modules
@@ -121,7 +97,7 @@ class Machine(Executor):
         if known is not MISSING:
             if known is None:
                 raise Raised("ModuleNotFoundError", f"import of {name} halted; None in sys.modules")
-            self._reached(known)
+            self.reached(known)
             return known
         parent, _, tail = name.rpartition(".")
         holder: Value = None
@@ -209,12 +185,12 @@ class Machine(Executor):
     def execute_module(self, module: Module, frame: Frame | None) -> None:
         """Execute a module's body with its own doubt; its extension module is loaded first where it is one."""
         outer = self.base, self.local, self.current
-        self._edge(module)
+        self.edge(module)
         self.base, self.local, self.current = max(self.base, self.local), 0, module
         try:
             if module.found.kind == "extension":
                 self.base, self.local, self.current = outer
-                self._load_extension(module, frame)
+                self.load_extension(module, frame)
                 self.base, self.local, self.current = max(self.base, self.local), 0, module
                 self.imports_from_c(module)
             elif module.found.kind == "stdlib":
@@ -291,60 +267,7 @@ class Machine(Executor):
         else:
             table[index] = self.force(value)
 
-    # Loads and doubt
+    # Libraries that C code opens for a program
 
     def dlopen(self, args: list[Value], frame: Frame) -> Value:
         return open_library(self, args, {}, frame, "dlopen")
-
-    def _edge(self, module: Module) -> None:
-        if self.current is not None:
-            self.current.edges.append((module, self.local))
-
-    def _reached(self, value: Value) -> None:
-        """Note that a module in sys.modules is imported again, maybe with less doubt than before."""
-        if isinstance(value, Module):
-            if self.local < POSSIBLE or value.doubt:
-                self._edge(value)
-            self.promote(value, max(self.base, self.local))
-
-    def promote(self, module: Module, doubt: int) -> None:
-        """Lower a module's doubt, and that of all that its import causes; what was only possible happens now."""
-        if doubt >= module.doubt:
-            return
-        module.doubt = doubt
-        for index, local in module.loads:
-            entry = self.entries[index]
-            new = max(doubt, local)
-            if new < entry.doubt:
-                if entry.doubt == POSSIBLE:
-                    self._sequence += 1
-                    entry.sequence = self._sequence
-                entry.doubt = new
-        for child, local in module.edges:
-            self.promote(child, max(doubt, local))
-
-    def _load_extension(self, module: Module, frame: Frame | None) -> None:
-        self.load(module.found.path, self.flags, frame, f"import {module.name}", module.name)
-        index = self._loaded[module.found.path]
-        module.loads.append((index, 0))
-
-    def load(self, path: str, flags: int, frame: Frame | None, text: str, name: str | None = None) -> None:
-        """Note a dlopen. A second one of the same path counts only where it is surer or brings other flags."""
-        doubt = max(self.base, self.local)
-        index = self._loaded.get(path)
-        if index is not None and not (flags & RTLD_GLOBAL and not self.entries[index].flags & RTLD_GLOBAL):
-            entry = self.entries[index]
-            if doubt < entry.doubt:
-                if entry.doubt == POSSIBLE:
-                    self._sequence += 1
-                    entry.sequence = self._sequence
-                entry.doubt = doubt
-        else:
-            self._sequence += 1
-            from_c = frame is not None and frame.module.found.kind == "extension" and not frame.line
-            kind = "string" if from_c else "source"
-            place = (frame.path, frame.line) if frame is not None else ("", 0)
-            index = self._loaded[path] = len(self.entries)
-            self.entries.append(Entry(path, flags, kind, *place, text, doubt, name, self._sequence))
-        if self.current is not None:
-            self.current.loads.append((index, self.local))

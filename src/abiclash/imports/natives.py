@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING
 from abiclash.imports import foreign, importing
 from abiclash.imports.flags import RTLD
 from abiclash.imports.paths import OS_PATH, glob_function, listdir, matches, path_text
-from abiclash.imports.values import (
-    UNKNOWN,
-    Bound,
-    Native,
-    Thing,
-    Value,
-)
+from abiclash.imports.values import UNKNOWN, Bound, Native, Thing, Value, constant
 
 if TYPE_CHECKING:
     from abiclash.imports.machine import Machine
@@ -24,10 +18,6 @@ if TYPE_CHECKING:
 _FLAGS = ("debug", "optimize", "interactive", "isolated", "verbose", "dev_mode", "ignore_environment", "gil", "no_site")
 Args = list[Value]
 Kwargs = dict[str, Value]
-
-
-def _constant(value: Value) -> Native:
-    return Native("constant", lambda _m, _a, _k, _f: value)
 
 
 def _version_info(python: Python) -> Value:
@@ -64,11 +54,11 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "builtin_module_names": tuple(sorted(python.builtins)),
         "platlibdir": "lib",
         "argv": [""],
-        "gettrace": _constant(None),
+        "gettrace": constant(None),
         "flags": Thing("namespace", "", dict.fromkeys(_FLAGS, 0)),
         "meta_path": UNKNOWN,
         "dont_write_bytecode": False,
-        "getfilesystemencoding": _constant("utf-8"),
+        "getfilesystemencoding": constant("utf-8"),
     }
     system["version_info"] = _version_info(python)
     os_names: dict[str, Value] = {
@@ -78,10 +68,10 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "uname": UNKNOWN, **RTLD,
     }  # fmt: skip
     platform: dict[str, Value] = {
-        "system": _constant("Linux"), "machine": _constant(python.machine), "python_version": _constant(dotted),
-        "python_implementation": _constant("CPython"), "architecture": _constant(("64bit", "ELF")),
-        "python_version_tuple": _constant(tuple(map(str, python.version))),
-        "mac_ver": _constant(("", ("", "", ""), "")),
+        "system": constant("Linux"), "machine": constant(python.machine), "python_version": constant(dotted),
+        "python_implementation": constant("CPython"), "architecture": constant(("64bit", "ELF")),
+        "python_version_tuple": constant(tuple(map(str, python.version))),
+        "mac_ver": constant(("", ("", "", ""), "")),
         "platform": UNKNOWN, "processor": UNKNOWN, "release": UNKNOWN, "libc_ver": UNKNOWN,
     }  # fmt: skip
     suffix = python.suffixes[0] if python.suffixes else ".so"
@@ -97,15 +87,15 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
             "get_config_var",
             lambda _m, a, _k, _f: variables.get(a[0], UNKNOWN) if a and isinstance(a[0], str) else UNKNOWN,
         ),
-        "get_config_vars": _constant(UNKNOWN),
+        "get_config_vars": constant(UNKNOWN),
         "get_path": Native(
             "get_path", lambda _m, a, _k, _f: purelib if a and a[0] in ("purelib", "platlib") else UNKNOWN
         ),
-        "get_paths": _constant({"purelib": purelib, "platlib": purelib}),
-        "get_platform": _constant(f"linux-{python.machine}"),
+        "get_paths": constant({"purelib": purelib, "platlib": purelib}),
+        "get_platform": constant(f"linux-{python.machine}"),
     }
     site: dict[str, Value] = {
-        "getsitepackages": _constant([purelib]), "getusersitepackages": _constant(UNKNOWN), "ENABLE_USER_SITE": False,
+        "getsitepackages": constant([purelib]), "getusersitepackages": constant(UNKNOWN), "ENABLE_USER_SITE": False,
     }  # fmt: skip
     return {
         "sys": system,
@@ -124,21 +114,21 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
             "suppress": Native("suppress", _suppress),
             "contextmanager": Native("contextmanager", _contextmanager),
         },
-        "warnings": {name: _constant(None) for name in ("warn", "filterwarnings", "simplefilter", "warn_explicit")},
+        "warnings": {name: constant(None) for name in ("warn", "filterwarnings", "simplefilter", "warn_explicit")},
         "re": {
-            name: _constant(UNKNOWN)
+            name: constant(UNKNOWN)
             for name in ("compile", "match", "search", "sub", "findall", "split", "escape", "fullmatch")
         },
         "copy": {"copy": Native("copy", _copy), "deepcopy": Native("deepcopy", _copy)},
-        "collections": {"namedtuple": _constant(UNKNOWN)},
-        "logging": {"getLogger": _constant(UNKNOWN), "basicConfig": _constant(None)},
+        "collections": {"namedtuple": constant(UNKNOWN)},
+        "logging": {"getLogger": constant(UNKNOWN), "basicConfig": constant(None)},
         **importing.NATIVES,
         "importlib.machinery": {
             **importing.MACHINERY,
             "EXTENSION_SUFFIXES": list(python.suffixes),
             "SOURCE_SUFFIXES": [".py"],
             "BYTECODE_SUFFIXES": [".pyc"],
-            "all_suffixes": _constant([".py", ".pyc", *python.suffixes]),
+            "all_suffixes": constant([".py", ".pyc", *python.suffixes]),
         },
         **foreign.NATIVES,
     }
@@ -182,3 +172,8 @@ def _contextmanager(_machine: Machine, args: Args, _kwargs: Kwargs, _frame: Fram
 def _suppress(_machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
     names = [arg.__name__ if isinstance(arg, type) else getattr(arg, "name", "?") for arg in args]
     return Thing("suppress", "", {"names": names})
+
+
+def _copy(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
+    value = machine.force(args[0]) if args else UNKNOWN
+    return value.copy() if isinstance(value, list | dict | set) else value

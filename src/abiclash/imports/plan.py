@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 from abiclash.errors import NotAnalysed
 from abiclash.imports.deep import with_deep_stack
 from abiclash.imports.effects import Ending, Executed, ending, executed
-from abiclash.imports.machine import Entry, Machine
+from abiclash.imports.machine import Machine
 from abiclash.imports.values import Raised
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from abiclash.imports.loads import Entry
     from abiclash.imports.observed import ObservedPlan
     from abiclash.imports.world import ImportWorld
 

@@ -126,6 +126,11 @@ class Native:
     call: Callable[..., Value]
 
 
+def constant(value: Value) -> Native:
+    """Return a function that always returns `value`."""
+    return Native("constant", lambda _machine, _args, _kwargs, _frame: value)
+
+
 @dataclass(eq=False, repr=False, slots=True)
 class Deferred:
     """The result of a call that cannot load anything: worked out only when something depends on it."""

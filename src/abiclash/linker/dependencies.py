@@ -34,11 +34,9 @@ def search_list(root: LinkMap, preloads: Iterable[LinkMap], load: MapByName, mov
             continue
         done.add(link.file)
         direct: list[int] = []
-        filtees: list[LinkMap | None] = []
         for name in link.facts.needed:
             _append(load(name, link), listed, direct)
-        for name in link.facts.filter:  # linkers write DT_FILTER before DT_AUXILIARY
-            filtees.append(load(name, link))
+        filtees = [load(name, link) for name in link.facts.filter]  # linkers write DT_FILTER before DT_AUXILIARY
         for name in link.facts.auxiliary:
             with suppress(LoadFailure):
                 filtees.append(load(name, link))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from abiclash.linker import load_checks
@@ -9,20 +11,45 @@ from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType
 from abiclash.linker.search_path import DF_1_NODEFLIB, directories, expand, find_library, origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from abiclash.linker.process import Process
 
 
+@dataclass(slots=True)
+class Answers:
+    """Which loaded object answers to a name: the first in load order that has it, or has it as DT_SONAME.
+
+    Objects only come at the end, so the index grows with them; when objects go it is made anew. files: file ids.
+    count: how many objects are in it.
+    """
+
+    files: dict[str, int] = field(default_factory=dict)
+    count: int = 0
+
+    def get(self, maps: Mapping[int, LinkMap], name: str) -> LinkMap | None:
+        """Return the object that answers to a name."""
+        if len(maps) < self.count:
+            self.files.clear()
+            self.count = 0
+        for link in islice(maps.values(), self.count, None):
+            for known in (link.name, *link.names, link.facts.soname):
+                if known is not None:
+                    self.files.setdefault(known, link.file)
+        self.count = len(maps)
+        file = self.files.get(name)
+        return None if file is None else maps[file]
+
+    def copy(self) -> Answers:
+        return Answers(dict(self.files), self.count)
+
+
 def loaded(process: Process, name: str) -> LinkMap | None:
     """Find an object by a name it was opened by or by its DT_SONAME (_dl_map_object)."""
-    for link in process.maps.values():
-        if name == link.name or name in link.names:
-            return link
-        if name == link.facts.soname:
-            link.names.add(name)
-            return link
-    return None
+    link = process.answers.get(process.maps, name)
+    if link is not None and name != link.name:
+        link.names.add(name)
+    return link
 
 
 def by_exact_name(process: Process, name: str) -> LinkMap | None:
@@ -50,6 +77,7 @@ def map_object(
     same = process.maps.get(file)
     if same is not None:  # another name of a loaded file (same device and inode)
         same.names.add(name)
+        process.answers.files[name] = same.file
         return same
     if Mode.NOLOAD in mode:
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -57,7 +57,7 @@ class MuslProcess(Process):
         self._static: frozenset[int] = frozenset()  # those with TLS from the start
 
     @classmethod
-    def start(cls, world: World, host: HostSettings, executable: str, preload: Sequence[str] = ()) -> MuslProcess:
+    def start(cls, world: World, host: HostSettings, executable: str, preload: Sequence[str] = ()) -> Self:
         """Load an executable with its dependencies (__dls3). Raises LoadFailure where the program cannot start."""
         process = cls(world, host)
         file = world.find(executable)
@@ -298,18 +298,21 @@ class MuslProcess(Process):
             link.targets[rows[hit]], link.target_rows[rows[hit]] = found.file[hit], found.row[hit]
             self._deferred[file] = rows[~hit]
 
-    def fork(self) -> MuslProcess:
+    def fork(self) -> Self:
         """Return an independent copy; arrays are replaced, never changed."""
         other = super().fork()
-        if not isinstance(other, MuslProcess):
-            raise TypeError(type(other))
-        other._deferred = dict(self._deferred)
+        other._deferred = dict(self._deferred)  # noqa: SLF001 - its own class
         return other
 
 
 def _definitions(symbols: Symbols) -> Definitions:
-    """Return what find_sym can find in an object: the first entry of each name that is no hidden version."""
-    rows = np.flatnonzero(symbols.hashed & (symbols.versym & np.uint16(0x8000) == 0))
+    """Return what find_sym can find in an object: the first entry of each name that is no hidden version.
+
+    First by index, as in DT_GNU_HASH. A lone DT_HASH has an order of its own, and undefined entries: these are taken
+    to come last.
+    """
+    visible = symbols.hashed & (symbols.versym & np.uint16(0x8000) == 0)
+    rows = np.flatnonzero(visible & ((symbols.shndx != SHN_UNDEF) | (symbols.value != 0)))
     key = symbols.key[rows]
     rows = rows[np.concatenate([np.ones(min(len(key), 1), dtype=np.bool_), key[1:] != key[:-1]])]
     kind, bind = symbols.info[rows] & np.uint8(15), symbols.info[rows] >> np.uint8(4)

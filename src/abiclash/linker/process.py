@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
 from abiclash.linker import load_checks
 from abiclash.linker.dependencies import search_list
 from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
-from abiclash.linker.mapping import by_exact_name, map_object
+from abiclash.linker.mapping import Answers, by_exact_name, map_object
 from abiclash.linker.relocation import Relocator, UniqueTable
 from abiclash.linker.search_path import SearchSettings, expand, origin_of
 from abiclash.linker.sort_maps import sort_maps
@@ -69,6 +69,7 @@ class Process:
         self.maps: dict[int, LinkMap] = {}  # in load order, as _ns_loaded
         self.global_scope: list[int] = []
         self.executable: int | None = None
+        self.answers = Answers()
         self.events: list[LoadEvent] = []
         self.closed: list[LinkMap] = []  # unloaded since
         self.unique = UniqueTable()
@@ -81,7 +82,7 @@ class Process:
     # -- start-up ---------------------------------------------------------------------------------------------
 
     @classmethod
-    def start(cls, world: World, host: HostSettings, executable: str, preload: Sequence[str] = ()) -> Process:
+    def start(cls, world: World, host: HostSettings, executable: str, preload: Sequence[str] = ()) -> Self:
         """Load an executable with its dependencies, as the kernel and ld.so do (elf/rtld.c dl_main).
 
         Raises LoadFailure where the program cannot start.
@@ -215,6 +216,7 @@ class Process:
         order = [file for file in self.maps if file != link.file]
         order.insert(order.index(other.file), link.file)
         self.maps = {file: self.maps[file] for file in order}
+        self.answers = Answers()
 
     # -- versions, relocation ---------------------------------------------------------------------------------
 
@@ -231,7 +233,7 @@ class Process:
 
     # -- copies -----------------------------------------------------------------------------------------------
 
-    def fork(self) -> Process:
+    def fork(self) -> Self:
         """Return an independent copy: the state of "A alone" is the start of "A then B"."""
         other = copy.copy(self)
         other.maps = {file: copy.copy(link) for file, link in self.maps.items()}
@@ -239,6 +241,7 @@ class Process:
             link.names = set(link.names)
             link.scope = list(link.scope)
         other.global_scope = list(self.global_scope)
+        other.answers = self.answers.copy()
         other.events = list(self.events)
         other.closed = list(self.closed)
         other.unique, other.tls = self.unique.copy(), self.tls.copy()

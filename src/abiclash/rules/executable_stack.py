@@ -12,12 +12,12 @@ library as needing an executable stack, mostly without need.
 
 ## How the loader decides
 
-PT_GNU_STACK with PF_X set, or on x86 and 32-bit ARM its absence, makes `_dl_map_object_from_fd` (glibc elf/dl-load.c) change the stack's protection; since
-2.41 dlopen refuses: "cannot enable executable stack as shared object requires".
+PT_GNU_STACK with PF_X set, or on x86 and 32-bit ARM its absence, makes `_dl_map_object_from_fd` (glibc elf/dl-load.c)
+change the stack's protection; since 2.41 dlopen refuses: "cannot enable executable stack as shared object requires".
 
 ## Example
 
-The fixture `executable_stack` links a library with `-z execstack`. The map of the process shows the stack as `rwxp`
+The fixture `marked_library` links a library with `-z execstack`. The map of the process shows the stack as `rwxp`
 once it is loaded.
 
 ## Fix on each side

@@ -15,7 +15,7 @@ It does not: this happens at installation. Python and ld.so then use what lies t
 
 ## Example
 
-The fixture `file_overwrite` makes two wheels that install one file, with the same content or different content.
+The fixture `two_wheels` makes two wheels that install one file, with the same content or different content.
 
 ## Fix on each side
 

@@ -17,7 +17,7 @@ global scope is searched before the extension's own list, but the library's own 
 
 ## Example
 
-The fixture `links_libpython` builds an extension module that needs a library called `libpython3.11.so.1.0`.
+The fixture `module_with_libpython` builds an extension module that needs a library called `libpython3.11.so.1.0`.
 
 ## Fix on each side
 

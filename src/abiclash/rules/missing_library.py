@@ -16,7 +16,7 @@ LD_LIBRARY_PATH, in ld.so.cache and in the default directories (`_dl_map_object`
 
 ## Example
 
-The fixture `missing_library` builds an extension that needs a library and leaves the library out.
+The fixture `left_out` builds an extension that needs a library of the system and leaves the library out.
 
 ## Fix on each side
 
@@ -70,7 +70,11 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
     needing = case.path(group.failure.needed_by) if group.failure.needed_by is not None else "an object"
     victims = " and ".join(p.name for p in group.victims) or "a package"
     libpython = name.startswith("libpython")
-    severity = group.severity if group.alone else Severity.ERROR
+    severity = group.severity
+    safe = case.safe_orders(group.orders)
+    alone = (
+        "" if group.alone else " It is there when its package is imported alone: others change what is loaded first."
+    )
     return RULE.finding(
         packages=group.victims,
         severity=severity,
@@ -79,9 +83,10 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
         summary=f"{victims} needs {name}, which is neither in the wheels nor on {_host(case)}.",
         explanation=(
             f"{needing} needs {name}. None of the scanned packages installs it where ld.so searches, and "
-            f"{_host(case)} does not have it. Loading it fails with: {group.failure.message}"
+            f"{_host(case)} does not have it.{alone} Loading it fails with: {group.failure.message}"
         ),
         advice=[
+            *([Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True)] if safe else []),
             Advice("user", f"Install the system package that provides {name}.")
             if not libpython
             else Advice("user", "Use an interpreter built with a shared libpython."),
@@ -94,10 +99,22 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
             ),
         ],
         key=[name],
-        failing_order=group.run.order if group.at_import and group.alone else None,
+        failing_order=_failing_order(group),
+        safe_order=safe[0] if safe else None,
         objects=[needing],
-        evidence={"message": group.failure.message, "alone": group.alone},
+        evidence={
+            "message": group.failure.message,
+            "alone": group.alone,
+            "failing_orders": [list(order) for order in group.orders],
+        },
     )
+
+
+def _failing_order(group: FailureGroup) -> tuple[str, ...] | None:
+    """What fails alone needs its package only; in use it may never come to that."""
+    if not group.alone:
+        return group.run.order
+    return tuple(p.name for p in group.victims[:1]) if group.at_import else None
 
 
 def _host(case: Case) -> str:

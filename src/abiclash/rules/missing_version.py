@@ -18,7 +18,7 @@ object's version definitions and refuses the load when one is absent, unless it 
 
 ## Example
 
-The fixture `missing_version` builds two files with one soname, the older without version `V2`, one package for each,
+The fixture `older_and_newer` builds two files with one soname, the older without version `V2`, one package for each,
 and a library of the second package that needs `V2`.
 
 ## Fix on each side
@@ -78,17 +78,15 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
     needing = case.path(failure.needed_by) if failure.needed_by is not None else "an object"
     victims = " and ".join(p.name for p in group.victims) or "a package"
     safe = case.safe_orders(group.orders)
+    told = shown(case, failure.message)
     by = f", which {first.name} brought into the process" if first and first not in group.victims else ""
     advice = []
-    if safe and not group.alone:
+    if safe:
         advice.append(Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True))
     advice.append(Advice("user", f"Use a system or environment whose {_plain(name)} defines {failure.version}."))
+    bundle = "" if group.alone else f"Bundle {_plain(name)} under a unique name (auditwheel repair), or n"
     advice += [
-        Advice(
-            f"maintainer of {p.name}",
-            f"Bundle {_plain(name)} under a unique name (auditwheel repair), or need only versions that the promised "
-            "platform has.",
-        )
+        Advice(f"maintainer of {p.name}", f"{bundle or 'N'}eed only versions that the promised platform has.")
         for p in group.victims
     ]
     return RULE.finding(
@@ -98,13 +96,17 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
         summary=f"{victims} needs {failure.version} of {_plain(name)}; the copy that gets loaded does not have it.",
         explanation=(
             f"{needing} was built against a newer {_plain(name)} and needs its symbol version {failure.version}. "
-            f"When it is loaded, the process already uses {name}{by}, because a library name is looked up only once "
-            f"per process. That copy has no {failure.version}, so ld.so refuses: {shown(case, failure.message)}"
+            + (
+                f"It gets {name}, which does not have it, so ld.so refuses: {told}"
+                if group.alone
+                else f"When it is loaded, the process already uses {name}{by}, because a library name is looked up "
+                f"only once per process. That copy has no {failure.version}, so ld.so refuses: {told}"
+            )
         ),
         advice=advice,
         key=[failure.version],
-        failing_order=None if group.alone and len(run.order) > 1 else run.order,
-        safe_order=safe[0] if safe and not group.alone else None,
+        failing_order=tuple(p.name for p in group.victims[:1]) if group.alone else run.order,
+        safe_order=safe[0] if safe else None,
         objects=dict.fromkeys([needing, name]),
         evidence={
             "message": failure.message,

@@ -16,7 +16,7 @@ not define.
 
 ## Example
 
-The fixture `platform_tag` makes a manylinux_2_5 wheel of a library that needs a function of glibc 2.25.
+The fixture `tagged_wheel` makes a manylinux_2_5 wheel of a library that needs a function of glibc 2.25.
 
 ## Fix on each side
 
@@ -62,8 +62,8 @@ _LEGACY = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 # The newest GLIBCXX version of the libstdc++ in the images of these tags, by glibc (PEP 513, 571, 599, 600).
 _LIBSTDCXX = {(2, 5): (3, 4, 8), (2, 12): (3, 4, 13), (2, 17): (3, 4, 19), (2, 24): (3, 4, 22), (2, 28): (3, 4, 25)}
-_FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36), "GLIBC_ABI_GNU2_TLS": (2, 42), "GLIBC_ABI_DT_X86_64_PLT": (2, 42)}
-"""Versions without a number that tell ld.so to understand something, by the first glibc that has them."""
+_FEATURES = {"GLIBC_ABI_DT_RELR": (2, 36)}
+"""Versions without a number: the first glibc that has them."""
 
 
 def check(case: Case) -> Iterable[Finding]:

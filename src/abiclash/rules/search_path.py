@@ -17,7 +17,8 @@ means the working directory.
 
 ## Example
 
-The fixture `search_path` links a library with `-Wl,-rpath,/srv/build/lib`; the tests give it other entries too.
+The fixture `library_with_run_path` links a library with `-Wl,-rpath,/srv/build/lib`; the tests give it other
+entries too.
 
 ## Fix on each side
 

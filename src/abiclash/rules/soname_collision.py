@@ -17,8 +17,8 @@ already in the process, and takes the first that matches, whatever its path (`_d
 
 ## Example
 
-The fixture `soname_collision` builds two libraries with one soname, the second with one more function, and two
-packages that each use their own.
+The fixture `one_name_twice` builds two libraries with one soname, the second with one more function, and two
+packages that each use their own. The second package fails to load after the first.
 
 ## Fix on each side
 
@@ -30,8 +30,9 @@ PyQt6 6.4 before PySide6 6.7 (libQt6Core.so.6); rasterio and fiona with two libg
 
 ## Limits
 
-Two files that define the same symbols may still differ in behaviour; that is a note, not an error. A shared soname
-can also help: an OpenMP runtime that is found by soname is not loaded twice.
+Two files that define the same symbols may still differ in behaviour: that is a warning where packages bring both, and a
+note where one is the system's. Files with one build ID count as copies. A shared soname can also help: an OpenMP
+runtime that is found by soname is not loaded twice.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abiclash.rules.case import Stage
-from abiclash.rules.failures import bringer, failure_groups, shown
+from abiclash.rules.failures import bringer, failure_groups, said, shown
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 
@@ -78,49 +79,53 @@ class Displaced:
     used: int
 
 
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """A load that fails for want of a symbol in an order in which it, or what it needs, got another file."""
+
+    group: FailureGroup
+    run: Run
+    need: Displaced
+
+
 @dataclass(slots=True)
 class Collision:
-    """Everything about two packages' files under shared names: `user` gets `used` in place of `own`.
+    """Everything about two packages' files under shared names. seen: where a need was met by the other's file."""
 
-    pairs: (own, used) file ids. seen: where a need was met by the other file. fatal: loads that fail for it.
-    """
-
-    pairs: set[tuple[int, int]] = field(default_factory=set)
     seen: list[tuple[Run, Displaced]] = field(default_factory=list)
-    fatal: list[FailureGroup] = field(default_factory=list)
+    fatal: list[Fatal] = field(default_factory=list)
+
+    @property
+    def needs(self) -> list[Displaced]:
+        return [*(fatal.need for fatal in self.fatal), *(item for _, item in self.seen)]
 
 
 def check(case: Case) -> Iterable[Finding]:
-    """One finding for each pair of packages, however many libraries they share by name."""
-    found: dict[tuple[str, str], Collision] = defaultdict(Collision)
+    """One finding for each pair of packages, however many libraries they share by name, and whoever is first."""
+    found: dict[tuple[str, ...], Collision] = defaultdict(Collision)
     for run in case.together:
         for item in _displacements(case, run):
             if _differ(case, item.own, item.used):
-                collision = found[_sides(case, item)]
-                collision.pairs.add((item.own, item.used))
-                collision.seen.append((run, item))
+                found[_sides(case, item)].seen.append((run, item))
     for group in failure_groups(case, "undefined-symbol"):
-        for item in [] if group.alone else displaced(case, group):
-            collision = found[_sides(case, item)]
-            collision.pairs.add((item.own, item.used))
-            if group not in collision.fatal:
-                collision.fatal.append(group)
+        for run, item in [] if group.alone else displaced(case, group):
+            found[_sides(case, item)].fatal.append(Fatal(group, run, item))
     for _, collision in sorted(found.items()):
         yield _finding(case, collision)
 
 
-def _sides(case: Case, item: Displaced) -> tuple[str, str]:
-    """Return the packages of the two files, '' for the host: whose file is used, and whose is not."""
-    return case.owner(item.used) or "", case.owner(item.own) or ""
+def _sides(case: Case, item: Displaced) -> tuple[str, ...]:
+    """Return the packages of the two files, '' for the host, sorted."""
+    return tuple(sorted((case.owner(item.used) or "", case.owner(item.own) or "")))
 
 
-def displaced(case: Case, group: FailureGroup) -> list[Displaced]:
-    """Return the needs of a failing load that another file meets in company."""
-    found: dict[tuple[int, int], Displaced] = {}
+def displaced(case: Case, group: FailureGroup) -> list[tuple[Run, Displaced]]:
+    """Return the needs of a failing load that another file meets in company, each with the first run that shows it."""
+    found: dict[tuple[int, int], tuple[Run, Displaced]] = {}
     for run, played in group.seen:
         for link in played.event.discarded:
             for item in _of_link(case, run, link):
-                found[item.own, item.used] = item
+                found.setdefault((item.own, item.used), (run, item))
     return list(found.values())
 
 
@@ -143,8 +148,8 @@ def _of_link(case: Case, run: Run, link: LinkMap) -> Iterator[Displaced]:
 def _differ(case: Case, own: int, used: int) -> bool:
     """Whether two files under one name are different libraries, not two copies of one."""
     first, second = case.facts(own), case.facts(used)
-    if first.build_id is not None and first.build_id == second.build_id:
-        return False
+    if first.build_id is not None and second.build_id is not None:
+        return first.build_id != second.build_id
     return first.size != second.size or not np.array_equal(first.symbols.key, second.symbols.key)
 
 
@@ -159,28 +164,48 @@ def _defined(facts: ObjectFacts) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     return keys
 
 
+def _worst(case: Case, collision: Collision) -> tuple[Run, Displaced, FailureGroup | None]:
+    """Choose what to tell of: a load that fails, for sure if there is one, or else the file that lacks the most."""
+
+    def weight(item: Displaced) -> tuple[int, str]:
+        return -_lacks(case, item.own, item.used), case.path(item.own)
+
+    if collision.fatal:
+        fatal = min(collision.fatal, key=lambda each: (not each.group.certain, weight(each.need)))
+        return fatal.run, fatal.need, fatal.group
+    run, item = min(collision.seen, key=lambda each: (weight(each[1]), each[0].stage is Stage.USE))
+    return run, item, None
+
+
+def _orders(case: Case, collision: Collision) -> list[tuple[str, ...]]:
+    """Return the orders in which a load fails, or else in which definitions are missing, or else all that mix files."""
+    if collision.fatal:
+        return list(dict.fromkeys(order for fatal in collision.fatal for order in fatal.group.orders))
+    short = {pair for pair in {(item.own, item.used) for _, item in collision.seen} if _lacks(case, *pair)}
+    bad = [run for run, item in collision.seen if (item.own, item.used) in short]
+    return list(dict.fromkeys(run.order for run in bad or (run for run, _ in collision.seen)))
+
+
 def _finding(case: Case, collision: Collision) -> Finding:
-    fatal = next((g for g in collision.fatal if g.certain), collision.fatal[0] if collision.fatal else None)
-    run = fatal.run if fatal is not None else collision.seen[0][0]
-    own, used = min(collision.pairs, key=lambda pair: (-_lacks(case, *pair), case.path(pair[0])))
-    names = sorted({case.facts(pair[0]).soname or case.basename(pair[0]) for pair in collision.pairs})
-    orders = _orders(collision)
+    run, worst, fatal = _worst(case, collision)
+    own, used = worst.own, worst.used
+    pairs = {(item.own, item.used) for item in collision.needs}
+    same = {pair for pair in pairs if case.owner(pair[1]) == case.owner(used)}
+    lacking = sum(_lacks(case, *pair) for pair in same)
+    names = sorted({case.facts(pair[0]).soname or case.basename(pair[0]) for pair in pairs})
+    orders = _orders(case, collision)
     safe = case.safe_orders(orders)
-    users = sorted({item.user for _, item in collision.seen})
-    victims = sorted({p for g in collision.fatal for p in g.victims} or {p for u in users if (p := case.package(u))})
+    users = sorted({item.user for item in collision.needs if (item.own, item.used) in same})
+    victims = sorted(
+        {p for each in collision.fatal for p in each.group.victims}
+        or {p for user in users if (p := case.package(user)) is not None}
+    )
+    owners = [p for p in (case.package(own), case.package(used)) if p is not None]
     first = bringer(case, run, used) or case.package(used)
-    lacking = sum(_lacks(case, *pair) for pair in collision.pairs)
     severity, confidence = _weight(case, (own, used), lacking, fatal, run)
     second = " and ".join(p.name for p in victims) or "a package"
     culprit = first.name if first else "the host"
     counted = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-    outcome = (
-        f"{second} then fails to load: {shown(case, fatal.failure.message)}."
-        if fatal is not None
-        else f"{second} then runs with a library it does not come with"
-        + (f"; {lacking} definitions of its own copy are missing there." if lacking else ".")
-    )
-    owners = [p for p in (case.package(own), case.package(used)) if p is not None]
     advice = [Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True)] if safe else []
     advice += [
         Advice(f"maintainer of {p.name}", f"Give the bundled {counted} a unique soname (auditwheel repair does).")
@@ -195,29 +220,29 @@ def _finding(case: Case, collision: Collision) -> Finding:
         explanation=(
             f"{case.path(used)} and {case.path(own)} are different files, but both call themselves "
             f"{case.facts(own).soname or case.basename(own)}. ld.so loads a name only once per process. When {culprit} "
-            f"is imported first, {second} gets {culprit}'s file. " + outcome
+            f"is imported first, {second} gets {culprit}'s file. {_outcome(case, second, lacking, fatal)}"
         ),
         advice=advice,
         key=names,
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
-        objects=[case.path(file) for pair in sorted(collision.pairs) for file in reversed(pair)],
+        objects=dict.fromkeys(case.path(file) for pair in sorted(pairs) for file in reversed(pair)),
         evidence={
             "sonames": names,
             "definitions_missing": lacking,
             "users": [case.path(user) for user in users],
-            "failures": sorted({shown(case, g.failure.message) for g in collision.fatal}),
+            "failures": sorted({shown(case, said(case, each.group.failure)) for each in collision.fatal}),
             "failing_orders": [list(order) for order in orders],
         },
         silent=fatal is None and severity is not Severity.NOTE,
     )
 
 
-def _orders(collision: Collision) -> list[tuple[str, ...]]:
-    """Return the orders in which it fails to load, or in which the other file is used where nothing fails."""
-    if collision.fatal:
-        return list(dict.fromkeys(order for group in collision.fatal for order in group.orders))
-    return list(dict.fromkeys(run.order for run, _ in collision.seen))
+def _outcome(case: Case, second: str, lacking: int, fatal: FailureGroup | None) -> str:
+    if fatal is not None:
+        return f"{second} then fails to load: {shown(case, said(case, fatal.failure))}."
+    missing = f"; {lacking} definitions of its own copy are missing there." if lacking else "."
+    return f"{second} then runs with a library it does not come with{missing}"
 
 
 def _weight(

@@ -18,7 +18,7 @@ tunables). Each such object takes its PT_TLS size, rounded to its alignment, whe
 
 ## Example
 
-The fixture `static_tls` builds three libraries with initial-exec variables of 700 bytes each: any two fit, all three
+The fixture `three_takers` builds three libraries with initial-exec variables of 700 bytes each: any two fit, all three
 do not.
 
 ## Fix on each side
@@ -32,13 +32,16 @@ deltalake, datafusion and polars 0.13 together; lightgbm and scikit-learn after 
 
 ## Limits
 
-Threads' TLS blocks allocated by the host at run time do not count; `dlmopen` name spaces are not modelled.
+Threads' TLS blocks allocated by the host at run time do not count; `dlmopen` name spaces are not modelled. A load that
+fails gives its share back, so that a smaller library may still fit after it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from abiclash.linker.tls import Taken
 from abiclash.rules.failures import failure_groups, shown
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
@@ -46,8 +49,7 @@ from abiclash.rules.registry import Mechanism, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from abiclash.facts.model import ObjectFacts
-    from abiclash.rules.case import Case
+    from abiclash.rules.case import Case, Played, Run
     from abiclash.rules.failures import FailureGroup
     from abiclash.rules.model import Finding
 
@@ -75,14 +77,14 @@ def check(case: Case) -> Iterable[Finding]:
 
 def _finding(case: Case, groups: list[FailureGroup]) -> Finding:
     group = groups[0]
-    run = group.run
+    run, played = _example(case, group)
     tls = run.process.tls
-    takers = [(case.path(t.file), t.size, case.package(t.file)) for t in tls.taken]
+    room = _room(run, played)
+    takers = [(case.path(t.file), t.size, case.package(t.file)) for t in room.taken]
     victims = sorted({p for g in groups for p in g.victims})
     orders = list(dict.fromkeys(order for g in groups for order in g.orders))
-    safe = case.safe_orders(orders)
+    safe = [] if group.alone else case.safe_orders(orders)
     failing = shown(case, group.failure.object)
-    need = next((f.tls.size for f in _objects(case, failing) if f.tls is not None), 0)
     names = " and ".join(p.name for p in victims) or "a package"
     listing = ", ".join(f"{path} {size} bytes" for path, size, _ in takers)
     advice = [
@@ -97,14 +99,18 @@ def _finding(case: Case, groups: list[FailureGroup]) -> Finding:
     if safe:
         advice.insert(0, Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True))
     return RULE.finding(
-        packages=[*victims, *(p for _, _, p in takers if p is not None)],
+        packages=[*victims, *(p for _, _, p in takers if p is not None and not group.alone)],
         severity=group.severity,
         confidence=group.confidence,
-        summary=f"{names} cannot be loaded after the others: the room for static thread-local storage is spent.",
+        summary=(
+            f"{names} needs more room for static thread-local storage than there is, even alone."
+            if group.alone
+            else f"{names} cannot be loaded after the others: the room for static thread-local storage is spent."
+        ),
         explanation=(
             f"Some libraries want their thread-local variables in a block of {tls.surplus} bytes that all libraries "
             f"loaded later share. In this order it goes to: {listing or 'nobody yet'}. {failing} then needs "
-            f"{need} bytes and {tls.free} are left, so ld.so refuses it: {group.failure.reason}."
+            f"{room.need} bytes {room.aligned}and {room.left} are left, so ld.so refuses it: {group.failure.reason}."
         ),
         advice=advice,
         key=["static-tls"],
@@ -113,13 +119,50 @@ def _finding(case: Case, groups: list[FailureGroup]) -> Finding:
         objects=[failing, *(path for path, _, _ in takers)],
         evidence={
             "surplus": tls.surplus,
-            "left": tls.free,
-            "needed": need,
+            "left": room.left,
+            "needed": room.need,
             "taken": [{"object": path, "bytes": size} for path, size, _ in takers],
             "failing_orders": [list(order) for order in orders],
         },
     )
 
 
-def _objects(case: Case, path: str) -> Iterable[ObjectFacts]:
-    return (f for f, p in zip(case.world.facts, case.world.paths, strict=True) if f is not None and p.endswith(path))
+def _example(case: Case, group: FailureGroup) -> tuple[Run, Played]:
+    """Return the load to explain: of the package alone where it fails alone."""
+    if group.alone:
+        for run in case.alone.values():
+            for played in run.played:
+                failure = played.event.failure
+                if failure is not None and (failure.kind, failure.object) == ("static-tls", group.failure.object):
+                    return run, played
+    return group.seen[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """The block when a load failed. need, left: bytes. taken: by whom before. aligned: text, '' if no cause."""
+
+    need: int
+    left: int
+    taken: tuple[Taken, ...]
+    aligned: str
+
+
+def _room(run: Run, played: Played) -> _Room:
+    """Go back to a failing load: what came after it has taken nothing yet, its own first objects have."""
+    tls = run.process.tls
+    at = next(place for place, each in enumerate(run.played) if each is played)
+    later = {file for each in run.played[at:] for file in each.event.new}
+    begun = [link for link in played.event.discarded if link.tls_offset is not None and link.facts.tls is not None]
+    own = tuple(Taken(link.file, link.facts.tls.size) for link in begun if link.facts.tls is not None)
+    left = tls.free + sum(taken.size for taken in tls.taken if taken.file in later) - sum(each.size for each in own)
+    failure = played.event.failure
+    file = failure.needed_by if failure is not None else None
+    wanted = next((link.facts.tls for link in played.event.discarded if link.file == file), None)
+    if wanted is None and file is not None:  # a library that was there before, and is now needed in the block
+        facts = run.process.world.facts[file]
+        wanted = facts.tls if facts is not None else None
+    need, align = (wanted.size, wanted.align) if wanted is not None else (0, 1)
+    aligned = f"aligned to {align}, and the block is aligned to {tls.align}, " if align > tls.align else ""
+    before = tuple(taken for taken in tls.taken if taken.file not in later and taken.size)
+    return _Room(need, left, (*before, *own), aligned)

@@ -17,7 +17,8 @@ them are looked up during the import.
 
 ## Example
 
-The fixture `undefined_symbol` builds a library and its companion in a release that lacks one function.
+The fixture `library_and_companion` builds a library and its companion, and then puts a release of the
+companion in its place that lacks one function.
 
 ## Fix on each side
 
@@ -73,7 +74,7 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
     companions = _companions(case, group)
     victims = " and ".join(p.name for p in group.victims) or "a package"
     others = " and ".join(p.name for p in companions)
-    safe = case.safe_orders(group.orders) if not group.alone else []
+    safe = case.safe_orders(group.orders)
     severity = _weigh(group, has_companions=bool(companions))
     version = f" (version {failure.version})" if failure.version else ""
     expected = f"It was built for another release of {others}. " if others else ""

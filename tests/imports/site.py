@@ -1,0 +1,62 @@
+"""A site-packages made of text, seen by a CPython 3.11 on x86_64 Linux without a standard library."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from abiclash.imports.documents import Digests
+from abiclash.imports.files import DirectoryFiles
+from abiclash.imports.plan import LoadPlan, plan
+from abiclash.imports.world import Python, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+EXT = ".cpython-311-x86_64-linux-gnu.so"
+PYTHON = Python(
+    version=(3, 11, 7),
+    suffixes=(EXT, ".abi3.so", ".so"),
+    builtins=frozenset(("sys", "builtins", "_imp", "posix", "marshal", "time")),
+    stdlib_imports=lambda name: STDLIB.get(name),
+)
+STDLIB: dict[str, tuple[str, ...]] = {
+    name: ()
+    for name in (
+        "os", "os.path", "importlib", "importlib.util", "importlib.machinery", "importlib.metadata", "ctypes",
+        "ctypes.util", "types", "typing", "glob", "pathlib", "pkgutil", "platform", "warnings", "functools", "contextlib",
+        "sysconfig", "copy", "re", "logging", "itertools",
+    )
+}  # fmt: skip
+"""What stands for the standard library: its modules import nothing, and `natives` knows those that matter."""
+
+
+def lay_out(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write files below folder/site-packages and return that. `.so` in a name stands for the version's suffix."""
+    site = folder / "site-packages"
+    for name, content in files.items():
+        path = site / name.replace("+.so", EXT)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return site
+
+
+def world_of(site: Path, python: Python = PYTHON, digests: Digests | None = None) -> World:
+    root = str(site)
+    # os.path is posixpath under another name in the real library
+    python = replace(python, extensions={})
+    return World(python, (DirectoryFiles(root),), [root], digests or Digests())
+
+
+def planned(folder: Path, files: Mapping[str, str | bytes], *modules: str, python: Python = PYTHON) -> LoadPlan:
+    return plan(modules or ("pkg",), world_of(lay_out(folder, files), python))
+
+
+def names(found: LoadPlan, *, possible: bool = False) -> list[str]:
+    """Return the loads' module names (file names for other libraries), without the merely possible ones."""
+    return [
+        load.module or Path(load.path).name
+        for load in found.loads
+        if (load.certainty == "possible") == possible
+    ]

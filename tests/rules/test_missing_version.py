@@ -1,0 +1,107 @@
+"""missing-version: an older file of the same name is in the process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abiclash.rules import missing_version
+from abiclash.rules.model import Confidence, Severity
+from tests.rules.refusals import modelled, refused
+
+if TYPE_CHECKING:
+    from tests.rules.harness import Site
+
+pytestmark = pytest.mark.compiler
+
+OLD = "V1 { global: one; };\n"
+NEW = OLD + "V2 { global: two; } V1;\n"
+ONE = "int one(void) { return 1; }"
+BOTH = ONE + " int two(void) { return 2; }"
+
+
+def library(site: Site, path: str, versions: str | None, source: str = BOTH, *, system: bool = False) -> None:
+    site.library(path, source, versions=versions, soname="libshared.so.1", open_with=None, system=system)
+
+
+def user(site: Site, path: str, library: str, source: str) -> None:
+    site.library(path, source, needs=[library])
+
+
+def older_and_newer(
+    site: Site, *, old: str | None = OLD, use: str = "int two(void); int ask(void) { return two(); }"
+) -> None:
+    """Build an older and a newer file of one name, and a library of the second package that needs what is newer."""
+    library(site, "alpha/libshared.so.1", old, BOTH if old != OLD else ONE)
+    user(site, "alpha/liba.so", "alpha/libshared.so.1", "int one(void); int ask(void) { return one(); }")
+    library(site, "beta/libshared.so.1", NEW)
+    user(site, "beta/libb.so", "beta/libshared.so.1", use)
+
+
+def test_found_where_the_older_file_comes_first(site: Site) -> None:
+    older_and_newer(site)
+    case = site.case()
+    (message,) = refused(site, "alpha", "beta")
+    assert "version `V2' not found (required by " in message
+    assert modelled(case, "alpha", "beta") == [message]
+    assert refused(site, "beta", "alpha") == modelled(case, "beta", "alpha") == []
+    assert refused(site, "beta") == []
+
+    (finding,) = missing_version.check(case)
+    assert (finding.severity, finding.confidence) == (Severity.ERROR, Confidence.CERTAIN)
+    assert [package.name for package in finding.packages] == ["alpha", "beta"]
+    assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), ("beta", "alpha"))
+    assert finding.objects == ("beta/libb.so", "alpha/libshared.so.1")
+    assert "beta needs V2 of libshared.so.1" in finding.summary
+    assert "which alpha brought into the process" in finding.explanation
+    assert finding.evidence["message"] == message
+    assert any(advice.checked and "beta, alpha" in advice.text for advice in finding.advice)
+
+
+def test_found_alone_is_a_warning_without_an_order_that_helps(site: Site) -> None:
+    """It was linked with a newer file than the one that its run path leads to."""
+    library(site, "libnew.so", NEW, system=True)
+    user(site, "beta/libb.so", "libnew.so", "int two(void); int ask(void) { return two(); }")
+    library(site, "libnew.so", OLD, ONE, system=True)
+    site.paths["libnew.so"].rename(site.paths["libnew.so"].with_name("libshared.so.1"))
+    site.library("alpha/liba.so", "int nothing;")
+
+    case = site.case()
+    (message,) = refused(site, "beta")
+    assert modelled(case, "beta") == [message]
+    (finding,) = missing_version.check(case)
+    assert finding.severity is Severity.WARNING
+    assert [package.name for package in finding.packages] == ["beta"]
+    assert (finding.failing_order, finding.safe_order) == (("beta",), None)
+    assert "V2" in finding.summary
+    assert not any(advice.checked for advice in finding.advice)
+
+
+def test_near_miss_the_first_file_has_the_version_too(site: Site) -> None:
+    older_and_newer(site, old=NEW)
+    case = site.case()
+    assert refused(site, "alpha", "beta") == modelled(case, "alpha", "beta") == []
+    assert list(missing_version.check(case)) == []
+
+
+def test_near_miss_the_newer_version_is_not_needed(site: Site) -> None:
+    older_and_newer(site, use="int one(void); int ask(void) { return one(); }")
+    assert refused(site, "alpha", "beta") == []
+    assert list(missing_version.check(site.case())) == []
+
+
+def test_near_miss_a_file_without_any_versions(site: Site) -> None:
+    """ld.so warns and takes what has the name."""
+    older_and_newer(site, old=None)
+    assert refused(site, "alpha", "beta") == []
+    assert list(missing_version.check(site.case())) == []
+
+
+def test_near_miss_a_name_of_its_own(site: Site) -> None:
+    library(site, "alpha/libshared.so.1", OLD, ONE)
+    user(site, "alpha/liba.so", "alpha/libshared.so.1", "int one(void); int ask(void) { return one(); }")
+    site.library("beta/libshared-0a1b2c3d.so.1", BOTH, versions=NEW, open_with=None)
+    user(site, "beta/libb.so", "beta/libshared-0a1b2c3d.so.1", "int two(void); int ask(void) { return two(); }")
+    assert refused(site, "alpha", "beta") == []
+    assert list(missing_version.check(site.case())) == []
