@@ -2,7 +2,7 @@
 
 All orders of a small set. Of a larger one the order as given, then each package first that would decide something
 (`contact`) in a way that no order played so far has shown. What one of two packages would do to the other is seen in
-one of them, unless a third package stands between the two; then these two come first.
+one of them, unless a third package stands between the two; then these two are played without the others.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def all_orders(names: Sequence[str]) -> list[Order]:
 def orders_that_matter(
     names: Sequence[str], surfaces: Mapping[str, Surface], shown: Callable[[Order, AbstractSet[Claim]], set[Claim]]
 ) -> list[Order]:
-    """Return the given order and those that can differ from it.
+    """Return the given order and those that can differ from it: orders of all packages, and of two.
 
     surfaces: of each package. shown: plays an order and returns which of some claims came true in it.
     """
@@ -40,17 +40,17 @@ def orders_that_matter(
     missing -= surfaces[given[0]].claims | shown(given, missing)
     while missing:
         first = max(given, key=lambda name: len(surfaces[name].claims & missing))  # the earliest of equals
-        order = _led_by((first,), given, surfaces)
+        order = _led_by(first, given, surfaces)
         orders[order] = None
         missing -= surfaces[first].claims | shown(order, missing)
-        orders |= dict.fromkeys(_led_by((first, second), given, surfaces) for second in _shielded(order, surfaces))
+        orders |= dict.fromkeys((first, second) for second in _shielded(order, surfaces))
     return list(orders)
 
 
-def _led_by(front: Order, given: Order, surfaces: Mapping[str, Surface]) -> Order:
-    """Put packages first, and last those that fill the global scope, for they change what all later ones get."""
-    rest = [name for name in given if name not in front]
-    return (*front, *sorted(rest, key=lambda name: bool(surfaces[name].about("scope"))))
+def _led_by(first: str, given: Order, surfaces: Mapping[str, Surface]) -> Order:
+    """Put one package first, and last those that fill the global scope, for they change what all later ones get."""
+    rest = [name for name in given if name != first]
+    return (first, *sorted(rest, key=lambda name: bool(surfaces[name].about("scope"))))
 
 
 def _shielded(order: Order, surfaces: Mapping[str, Surface]) -> Iterator[str]:

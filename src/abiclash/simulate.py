@@ -79,11 +79,12 @@ class Player:
         return Run(order, Stage.IMPORT, process, prefix.played + played)
 
     def _use(self, order: tuple[str, ...]) -> Run:
-        prefix = self._longest(order, Stage.USE)
+        prefix = self._longest(order, Stage.USE) if len(order) > 1 else self.imported(order)
         process = prefix.process.fork()
         played = list(prefix.played)
         known = {each.load.path for each in played}
-        for length in range(len(prefix.order) + 1, len(order) + 1):
+        done = len(prefix.order) if prefix.stage is Stage.USE else 0
+        for length in range(done + 1, len(order) + 1):
             for loads in (self.planner.imports(order[:length]), self._rest_of(order[length - 1])):
                 fresh = [load for load in loads if load.path not in known]
                 known.update(load.path for load in fresh)
@@ -96,7 +97,7 @@ class Player:
         for length in range(len(order) - 1, 0, -1):
             if order[:length] in known:
                 return known[order[:length]]
-        return self.imported(())
+        return self.imported(()) if stage is Stage.IMPORT else self.used(order[:1])
 
     def _rest_of(self, package: str) -> tuple[Load, ...]:
         if package not in self._rest:

@@ -216,7 +216,7 @@ def test_interrupt_of_the_process_is_one_line(tmp_path: Path) -> None:
     os.mkfifo(fifo)
     code = (
         "import signal, sys, time; from abiclash.cli import options, main\n"
-            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background ignores it
         "def wait(**_):\n    print('ready', flush=True); time.sleep(60)\n"
         "options.request = wait; sys.argv = ['abiclash', 'scan', 'numpy']; main()"
     )

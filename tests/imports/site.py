@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,9 +43,7 @@ def lay_out(folder: Path, files: Mapping[str, str | bytes]) -> Path:
 
 def world_of(site: Path, python: Python = PYTHON, digests: Digests | None = None) -> World:
     root = str(site)
-    # os.path is posixpath under another name in the real library
-    python = replace(python, extensions={})
-    return World(python, (DirectoryFiles(root),), [root], digests or Digests())
+    return World(python, (DirectoryFiles(root),), ["/usr/lib/python3.11", root], digests or Digests())
 
 
 def planned(folder: Path, files: Mapping[str, str | bytes], *modules: str, python: Python = PYTHON) -> LoadPlan:

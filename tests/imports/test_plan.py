@@ -162,7 +162,7 @@ def test_code_that_an_import_does_not_run(tmp_path: Path, case: str) -> None:
 
 
 def test_unknown_condition_makes_both_branches_possible(tmp_path: Path) -> None:
-    source = "import absent_here as a\n" if False else "from . import other\nif other.probe():\n    from . import _a\nelse:\n    from . import _b\n"  # noqa: E501
+    source = "from . import other\nif other.probe():\n    from . import _a\nelse:\n    from . import _b\n"
     files = {"pkg/__init__.py": source, "pkg/other+.so": b"", "pkg/_a+.so": b"", "pkg/_b+.so": b""}
     found = planned(tmp_path, files)
     assert ["pkg.other"] == names(found)
@@ -243,7 +243,7 @@ def test_missing_import_ends_the_module_and_is_told(tmp_path: Path) -> None:
     [
         (b"print 'two'\n", "not readable as Python source"),
         (b"# coding: utf-8\nx = '\xff'\n", "not readable as Python source"),
-        (b"x = " + b"(" * 5000 + b")" * 5000, "not"),
+        (b"x = " + b"(" * 5000 + b")" * 5000, "not readable as Python source: too many nested parentheses"),
         (b"x = " + b"-" * 20000 + b"1", "nested too deeply"),
         (b"x\0y", "not readable as Python source"),
     ],
@@ -278,12 +278,12 @@ def test_other_interpreter_takes_its_own_suffixes(tmp_path: Path) -> None:
 
 def test_runaway_code_is_bounded(tmp_path: Path) -> None:
     source = (
-        "def f(n):\n    import x_absent if False else os\n" if False else "def f(n):\n    f(n + 'a')\n    f(n + 'b')\n    import sys\nf('')\n"
+        "def f(n):\n    f(n + 'a')\n    f(n + 'b')\n    import sys\nf('')\n"
         "while True:\n    pass\n"
         "big = 'x' * 10**9 * 10**9\n"
         "power = [0] * 10**12\n"
         "from . import _x\n"
-    )  # fmt: skip
+    )
     assert ["pkg._x"] == names(planned(tmp_path, {"pkg/__init__.py": source, "pkg/_x+.so": b""}))
 
 

@@ -226,13 +226,13 @@ class Judge:
         self, program: Path, steps: Sequence[tuple[str, Mode]], environ: dict[str, str], *, bind_now: bool
     ) -> tuple[Log, tuple[str, ...]]:
         output = self.folder / "ld.so-log"
-        variables = {"LC_ALL": "C", "LD_DEBUG": CHANNELS, "LD_DEBUG_OUTPUT": str(output)} | environ
+        variables = {"LC_ALL": "C", "LD_DEBUG": CHANNELS.replace(",", ":"), "LD_DEBUG_OUTPUT": str(output)} | environ
         if bind_now:
             variables["LD_BIND_NOW"] = "1"
         words = [word for name, mode in steps for word in (str(int(mode)), name)]
         command = [str(program), *words]
         if self.emulator is not None:  # the variables are for the program, not for the emulator's own ld.so
-            command = [self.emulator, *(f"-E{name}={value}" for name, value in variables.items()), *command]
+            command = [self.emulator, *(word for item in variables.items() for word in ("-E", "=".join(item))), *command]
             variables = {}
         with subprocess.Popen(
             command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

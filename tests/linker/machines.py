@@ -125,6 +125,7 @@ TARGETS = {
                 "arm-linux-gnueabihf",
                 ".word",
                 4,
+                ".eabi_attribute 28, 1",  # hard float: ld.so passes over objects of the other kind
                 got=".word {}(GOT_PREL)",
                 call="bl {}(PLT)",
                 gd=".word {}(tlsgd)",

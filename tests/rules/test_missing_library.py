@@ -102,6 +102,14 @@ def test_near_miss_another_package_brings_it_first(site: Site) -> None:
     assert finding.safe_order == ("bringer", "user")
 
 
+def test_no_order_is_advised_for_what_only_use_would_load(site: Site) -> None:
+    """Another package's library in its place would be a hazard of its own."""
+    left_out(site, later=True)
+    site.library("bringer/libview.so.1", VIEW)
+    (finding,) = missing_library.check(site.case("bringer", "user"))
+    assert (finding.severity, finding.safe_order) == (Severity.NOTE, None)
+
+
 def test_near_miss_a_name_that_is_only_tried(site: Site) -> None:
     """`ctypes.CDLL("libcuda.so.1")` in a try statement is no need."""
     site.library("user/fast.so", "int nothing;")

@@ -39,7 +39,9 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in http.server
         pass
 
-    def answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None, length: int | None = None) -> None:
+    def answer(
+        self, status: int, body: bytes = b"", headers: dict[str, str] | None = None, length: int | None = None
+    ) -> None:
         self.send_response(status)
         self.send_header("Connection", "close")
         for name, value in {"Content-Length": str(len(body) if length is None else length), **(headers or {})}.items():

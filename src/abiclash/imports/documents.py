@@ -89,10 +89,18 @@ def _parse(data: bytes | None) -> _Document:
         return _Document({}, b"")
     head, _, body = data.partition(b"\n")
     try:
-        index = json.loads(head)
-    except ValueError:
+        index = {name: _row(entry) for name, entry in dict(json.loads(head)).items()}
+    except (ValueError, TypeError):
         return _Document({}, b"")
-    return _Document({name: tuple(entry) for name, entry in index.items()}, body)
+    return _Document(index, body)
+
+
+def _row(entry: list[object]) -> tuple[str, int, int, int]:
+    """Return a row of the index. Raises ValueError, TypeError."""
+    state, offset, head, functions = entry
+    if isinstance(state, str) and isinstance(offset, int) and isinstance(head, int) and isinstance(functions, int):
+        return state, offset, head, functions
+    raise ValueError("not a row of the index")
 
 
 def _merge(document: _Document) -> bytes:

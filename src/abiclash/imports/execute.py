@@ -62,6 +62,10 @@ class Executor(Bindings):
         """Import a module by its absolute name."""
         raise NotImplementedError
 
+    def reached(self, value: Value) -> None:
+        """Note that a module in sys.modules is imported again, maybe with less doubt than before."""
+        raise NotImplementedError
+
     def has_name(self, name: str, frame: Frame) -> bool:
         """Tell whether a name is bound."""
         raise NotImplementedError
@@ -116,6 +120,8 @@ class Executor(Bindings):
         """Return what `from module import name` binds; a submodule is imported where there is no such attribute."""
         if isinstance(module, Module):
             value = self.module_attribute(module, name)
+            if isinstance(value, Module) and value.name == f"{absolute}.{name}":
+                self.reached(value)  # it may have been imported with more doubt so far
             if value is not MISSING and not (value is UNKNOWN and module.found.kind == "extension" and module.search):
                 return value
             if module.search is not None and (submodule := self._submodule(absolute, name, frame)) is not MISSING:

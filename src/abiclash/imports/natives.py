@@ -65,7 +65,7 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "name": "posix", "sep": "/", "pathsep": ":", "curdir": ".", "pardir": "..", "extsep": ".", "altsep": None,
         "linesep": "\n", "devnull": "/dev/null", "environ": environ, "getenv": environ.vars["get"],
         "listdir": Native("listdir", listdir), "fspath": Native("fspath", _fspath),
-        "uname": UNKNOWN, **RTLD,
+        "path": Thing("namespace", "", dict(OS_PATH)), "uname": UNKNOWN, **RTLD,
     }  # fmt: skip
     platform: dict[str, Value] = {
         "system": constant("Linux"), "machine": constant(python.machine), "python_version": constant(dotted),
@@ -102,6 +102,8 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "os": os_names,
         "posix": {name: os_names[name] for name in ("listdir",)},
         "posixpath": dict(OS_PATH),
+        "os.path": dict(OS_PATH),
+        "typing": {"TYPE_CHECKING": False},
         "os.path": dict(OS_PATH),
         "platform": platform,
         "sysconfig": sysconfig,

@@ -130,9 +130,9 @@ def read_module(source: bytes, name: str) -> ModuleSource:
             warnings.simplefilter("ignore")  # SyntaxWarning of foreign source is no concern of the user
             tree = ast.parse(source, filename=name)
         body = reducer.block(tree.body)
-    except RecursionError:
+    except (RecursionError, MemoryError):  # the parser's own stack is what runs out of memory
         return ModuleSource(error="nested too deeply")
-    except (SyntaxError, ValueError, MemoryError) as error:
+    except (SyntaxError, ValueError) as error:
         reason = (str(error).splitlines() or [repr(error)])[0]
         return ModuleSource(error=f"not readable as Python source: {reason}")
     return ModuleSource(

@@ -82,7 +82,10 @@ def _verify_head(head: bytes | None, path: str, host: HostFacts) -> Literal["cla
         raise LoadFailure("bad-object", path, "ELF file version ident does not match current one")
     if head[7] not in _OSABI:
         raise LoadFailure("bad-object", path, "ELF file OS ABI invalid")
-    if int.from_bytes(head[18:20], "little" if little else "big") != machine:
+    order: Literal["little", "big"] = "little" if little else "big"
+    if int.from_bytes(head[20:24], order) != 1:
+        raise LoadFailure("bad-object", path, "ELF file version does not match current one")
+    if int.from_bytes(head[18:20], order) != machine:
         return "machine"
     raise LoadFailure("bad-object", path, "object file has no loadable segments")  # damaged further inside
 

@@ -86,7 +86,8 @@ class Names(Protocol):
 class Case:
     """Everything that was played.
 
-    alone: one run for each requested package and stage. together: the joint runs, each order at both stages.
+    alone: one run for each requested package and stage. together: the joint runs, each order at both stages: first the
+    given one, then others of all packages, and orders of two where a third would come between them.
     owners: file id -> package name; files of the host are absent. site_packages: where the wheels lie.
     plans: import order -> what it does, as far as Python source tells. descriptors: protobuf descriptors of modules
     that two packages have under one name, imported or not.
@@ -142,11 +143,12 @@ class Case:
         return posixpath.basename(self.world.paths[file])
 
     def safe_orders(self, failing: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
-        """Return the orders that were played, are not among `failing`, and load everything."""
+        """Return the orders that were played, are not among `failing`, import no less, and load everything."""
         bad = {tuple(order) for order in failing}
+        wanted = {name for order in bad for name in order}
         orders = dict.fromkeys(run.order for run in self.together)
         broken = {run.order for run in self.together if run.stage is Stage.IMPORT and any(self.new_failures(run))}
-        return [order for order in orders if order not in bad and order not in broken]
+        return [order for order in orders if order not in bad | broken and wanted <= set(order)]
 
     def new_failures(self, run: Run) -> Iterator[Played]:
         """Yield the loads that fail in a run although they succeed when their package is imported alone."""

@@ -82,6 +82,11 @@ def failure_groups(case: Case, *kinds: str) -> Iterator[FailureGroup]:
         yield FailureGroup(failure, alone, tuple(pairs), tuple(victims))
 
 
+def safe_orders(case: Case, group: FailureGroup) -> list[tuple[str, ...]]:
+    """Return the orders that avoid a failure. What fails alone and in use only is no reason to choose an order."""
+    return case.safe_orders(group.orders) if group.at_import or not group.alone else []
+
+
 def victim(case: Case, played: Played) -> PackageId | None:
     """Return the package whose load fails."""
     name = played.load.package

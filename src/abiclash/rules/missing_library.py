@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.rules.failures import failure_groups
+from abiclash.rules.failures import failure_groups, safe_orders
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 
@@ -71,7 +71,7 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
     victims = " and ".join(p.name for p in group.victims) or "a package"
     libpython = name.startswith("libpython")
     severity = group.severity
-    safe = case.safe_orders(group.orders)
+    safe = safe_orders(case, group)
     alone = (
         "" if group.alone else " It is there when its package is imported alone: others change what is loaded first."
     )

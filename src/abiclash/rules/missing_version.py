@@ -40,7 +40,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.rules.failures import bringer, failure_groups, loaded_by_name, shown
+from abiclash.rules.failures import bringer, failure_groups, loaded_by_name, safe_orders, shown
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 
@@ -77,7 +77,7 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
     name = shown(case, failure.object)
     needing = case.path(failure.needed_by) if failure.needed_by is not None else "an object"
     victims = " and ".join(p.name for p in group.victims) or "a package"
-    safe = case.safe_orders(group.orders)
+    safe = safe_orders(case, group)
     told = shown(case, failure.message)
     by = f", which {first.name} brought into the process" if first and first not in group.victims else ""
     advice = []

@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.rules.failures import failure_groups, said, shown
+from abiclash.rules.failures import failure_groups, safe_orders, said, shown
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.soname_collision import displaced
@@ -74,7 +74,7 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
     companions = _companions(case, group)
     victims = " and ".join(p.name for p in group.victims) or "a package"
     others = " and ".join(p.name for p in companions)
-    safe = case.safe_orders(group.orders)
+    safe = safe_orders(case, group)
     severity = _weigh(group, has_companions=bool(companions))
     version = f" (version {failure.version})" if failure.version else ""
     expected = f"It was built for another release of {others}. " if others else ""
