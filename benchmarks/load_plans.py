@@ -73,7 +73,7 @@ observed plan is used, and no package is known by name. Environments: `benchmark
 *Recall* is the share of the opened objects that the plan holds as certain or likely, *precision* the share of those
 that were opened. *Possible* loads, behind conditions that the reader cannot decide, count for neither; in brackets how
 many of them happened. *Order* is the share of pairs of objects, among those in both, that the plan has in the order
-observed. Targets: {RECALL} and {PRECISION}. With an observed plan (`abiclash plan X --observe`) all are 1 by definition.
+observed. Targets: {RECALL} and {PRECISION}. With an observed plan (`abiclash plan X --observe`) all three are 1.
 """
 
 

@@ -51,7 +51,9 @@ class Surface:
 def surfaces(runs: Mapping[str, Run], start: Process) -> dict[str, Surface]:
     """Return the contact surface of each package from the runs in which it is alone. start: before any import."""
     claims = {name: {*_claims(run.process, start), *_wants(run)} for name, run in runs.items()}
-    contested = _contested(claims.values())
+    asked = {claim.about for run in runs.values() for claim in _wants(run) if claim.kind == "name"}
+    asked |= {name for run in runs.values() for link in run.process.maps.values() for name in link.names}
+    contested = {about for about in _contested(claims.values()) if about[0] != "name" or about[1] in asked}
     crowded = _tls_is_short(runs.values(), start)
     result = {}
     for name, run in runs.items():

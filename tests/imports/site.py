@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from abiclash.imports.documents import Digests
 from abiclash.imports.files import DirectoryFiles
 from abiclash.imports.plan import LoadPlan, plan
 from abiclash.imports.world import Python, World
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+Files = dict[str, str | bytes]
 EXT = ".cpython-311-x86_64-linux-gnu.so"
+STDLIB: dict[str, tuple[str, ...]] = dict.fromkeys(
+    (
+        "os", "os.path", "importlib", "importlib.util", "importlib.machinery", "importlib.metadata", "ctypes", "copy",
+        "ctypes.util", "types", "typing", "glob", "pathlib", "pkgutil", "platform", "warnings", "functools", "re",
+        "contextlib", "sysconfig", "logging", "itertools",
+    ),
+    (),
+)  # fmt: skip
+"""What stands for the standard library: its modules import nothing, and `natives` knows those that matter."""
+
+
 PYTHON = Python(
     version=(3, 11, 7),
     suffixes=(EXT, ".abi3.so", ".so"),
     builtins=frozenset(("sys", "builtins", "_imp", "posix", "marshal", "time")),
-    stdlib_imports=lambda name: STDLIB.get(name),
+    stdlib_imports=STDLIB.get,
 )
-STDLIB: dict[str, tuple[str, ...]] = {
-    name: ()
-    for name in (
-        "os", "os.path", "importlib", "importlib.util", "importlib.machinery", "importlib.metadata", "ctypes",
-        "ctypes.util", "types", "typing", "glob", "pathlib", "pkgutil", "platform", "warnings", "functools", "contextlib",
-        "sysconfig", "copy", "re", "logging", "itertools",
-    )
-}  # fmt: skip
-"""What stands for the standard library: its modules import nothing, and `natives` knows those that matter."""
 
 
-def lay_out(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+def programs(name: str) -> dict[str, str]:
+    """Return the programs in cases/{name}.txt by their headings."""
+    text = (Path(__file__).parent / "cases" / f"{name}.txt").read_text(encoding="utf-8")
+    parts = [part.partition("\n") for part in text.replace("{EXT}", EXT).split("\n## ")[1:]]
+    return {title: program for title, _, program in parts}
+
+
+def lay_out(folder: Path, files: Files) -> Path:
     """Write files below folder/site-packages and return that. `.so` in a name stands for the version's suffix."""
     site = folder / "site-packages"
     for name, content in files.items():
@@ -46,14 +52,10 @@ def world_of(site: Path, python: Python = PYTHON, digests: Digests | None = None
     return World(python, (DirectoryFiles(root),), ["/usr/lib/python3.11", root], digests or Digests())
 
 
-def planned(folder: Path, files: Mapping[str, str | bytes], *modules: str, python: Python = PYTHON) -> LoadPlan:
+def planned(folder: Path, files: Files, *modules: str, python: Python = PYTHON) -> LoadPlan:
     return plan(modules or ("pkg",), world_of(lay_out(folder, files), python))
 
 
 def names(found: LoadPlan, *, possible: bool = False) -> list[str]:
     """Return the loads' module names (file names for other libraries), without the merely possible ones."""
-    return [
-        load.module or Path(load.path).name
-        for load in found.loads
-        if (load.certainty == "possible") == possible
-    ]
+    return [load.module or Path(load.path).name for load in found.loads if (load.certainty == "possible") == possible]

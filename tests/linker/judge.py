@@ -232,7 +232,11 @@ class Judge:
         words = [word for name, mode in steps for word in (str(int(mode)), name)]
         command = [str(program), *words]
         if self.emulator is not None:  # the variables are for the program, not for the emulator's own ld.so
-            command = [self.emulator, *(word for item in variables.items() for word in ("-E", "=".join(item))), *command]
+            command = [
+                self.emulator,
+                *(word for item in variables.items() for word in ("-E", "=".join(item))),
+                *command,
+            ]
             variables = {}
         with subprocess.Popen(
             command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -11,7 +11,6 @@ from tests.linker.assembly import Definition, Object, Reference
 from tests.linker.judge import DEEPBIND, GLOBAL, LAZY, NOLOAD, NOW
 
 if TYPE_CHECKING:
-
     from tests.linker.conftest import Build
     from tests.linker.judge import Judge
     from tests.support.builder import Builder

@@ -54,6 +54,21 @@ def test_found_where_the_first_file_lacks_a_function(site: Site) -> None:
     assert list(undefined_symbol.check(case)) == []
 
 
+def test_found_where_no_order_works(site: Site) -> None:
+    """Each file has a function that the other lacks: still one cause and one finding."""
+    one_name_twice(site, first=ONE, second="int two(void) { return 2; }")
+    case = site.case()
+    (first,) = refused(site, "alpha", "beta")
+    (second,) = refused(site, "beta", "alpha")
+    assert (modelled(case, "alpha", "beta"), modelled(case, "beta", "alpha")) == ([first], [second])
+    (finding,) = soname_collision.check(case)
+    assert finding.severity is Severity.ERROR
+    assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), None)
+    assert finding.evidence["failing_orders"] == [["alpha", "beta"], ["beta", "alpha"]]
+    assert "The other way round, loads of alpha fail." in finding.explanation
+    assert not any(advice.checked for advice in finding.advice)
+
+
 def test_found_where_nothing_fails_is_a_silent_warning(site: Site) -> None:
     """Whoever comes second works with the other's file, so no order is right for both."""
     one_name_twice(site, second=ONE.replace("1", "2"), use=ASKS_ONE)

@@ -104,7 +104,6 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "posixpath": dict(OS_PATH),
         "os.path": dict(OS_PATH),
         "typing": {"TYPE_CHECKING": False},
-        "os.path": dict(OS_PATH),
         "platform": platform,
         "sysconfig": sysconfig,
         "site": site,

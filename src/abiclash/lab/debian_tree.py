@@ -22,7 +22,6 @@ ARCHITECTURES = {
 }
 """Debian's name of each machine."""
 
-_MIRROR = "http://deb.debian.org/debian"
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
@@ -34,9 +33,10 @@ def download(suite: str, machine: str, packages: list[str], folder: Path) -> Pat
     for part in ("etc/apt", "lists/partial", "archives/partial", "debs"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
-    sources = [f"deb [signed-by={_KEYS}] {_MIRROR} {suite} main"]
+    mirror, security = _mirrors(folder)
+    sources = [f"deb [signed-by={_KEYS}] {mirror} {suite} main"]
     if suite != "sid":
-        sources.append(f"deb [signed-by={_KEYS}] {_MIRROR}-security {suite}-security main")
+        sources.append(f"deb [signed-by={_KEYS}] {security} {suite}-security main")
     (folder / "etc/apt/sources.list").write_text("\n".join(sources) + "\n", encoding="utf-8")
     architecture = ARCHITECTURES[machine]
     settings = {
@@ -53,6 +53,16 @@ def download(suite: str, machine: str, packages: list[str], folder: Path) -> Pat
     _run(["apt-get", *options, "--quiet", "update"], folder)
     _run(["apt-get", *options, "--quiet", "download", *packages], folder / "debs")
     return folder / "debs"
+
+
+def _mirrors(folder: Path) -> tuple[str, str]:
+    """Return the addresses of Debian's archive and of its security archive, as the machine's apt is configured."""
+    known = _run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"], folder).split()
+    archive = next((uri for uri in known if "security" not in uri), None)
+    if archive is None:
+        raise LabError("apt-get: no Debian archive is configured here; add one to apt's sources")
+    plain = archive.rstrip("/")
+    return plain, next((uri for uri in known if "security" in uri), f"{plain}-security")
 
 
 def unpack(debs: Path, tree: Path) -> list[str]:

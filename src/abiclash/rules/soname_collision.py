@@ -171,16 +171,21 @@ def _worst(case: Case, collision: Collision) -> tuple[Run, Displaced, FailureGro
         return -_lacks(case, item.own, item.used), case.path(item.own)
 
     if collision.fatal:
-        fatal = min(collision.fatal, key=lambda each: (not each.group.certain, weight(each.need)))
+        surest = list(Confidence).index
+        fatal = min(collision.fatal, key=lambda each: (surest(each.group.confidence), weight(each.need)))
         return fatal.run, fatal.need, fatal.group
     run, item = min(collision.seen, key=lambda each: (weight(each[1]), each[0].stage is Stage.USE))
     return run, item, None
 
 
 def _orders(case: Case, collision: Collision) -> list[tuple[str, ...]]:
-    """Return the orders in which a load fails, or else in which definitions are missing, or else all that mix files."""
+    """Return the orders in which a load fails, or else in which definitions are missing, or else all that mix files.
+
+    Where the imports themselves fail in some orders, those count, and not what only use could load in others.
+    """
     if collision.fatal:
-        return list(dict.fromkeys(order for fatal in collision.fatal for order in fatal.group.orders))
+        at_import = [fatal for fatal in collision.fatal if fatal.group.at_import]
+        return list(dict.fromkeys(order for fatal in at_import or collision.fatal for order in fatal.group.orders))
     short = {pair for pair in {(item.own, item.used) for _, item in collision.seen} if _lacks(case, *pair)}
     bad = [run for run, item in collision.seen if (item.own, item.used) in short]
     return list(dict.fromkeys(run.order for run in bad or (run for run, _ in collision.seen)))
@@ -197,11 +202,12 @@ def _finding(case: Case, collision: Collision) -> Finding:
     safe = case.safe_orders(orders)
     users = sorted({item.user for item in collision.needs if (item.own, item.used) in same})
     victims = sorted(
-        {p for each in collision.fatal for p in each.group.victims}
+        {p for each in collision.fatal if case.owner(each.need.used) == case.owner(used) for p in each.group.victims}
         or {p for user in users if (p := case.package(user)) is not None}
     )
     owners = [p for p in (case.package(own), case.package(used)) if p is not None]
     first = bringer(case, run, used) or case.package(used)
+    reverse = sorted({p.name for each in collision.fatal for p in each.group.victims} - {p.name for p in victims})
     severity, confidence = _weight(case, (own, used), lacking, fatal, run)
     second = " and ".join(p.name for p in victims) or "a package"
     culprit = first.name if first else "the host"
@@ -221,6 +227,7 @@ def _finding(case: Case, collision: Collision) -> Finding:
             f"{case.path(used)} and {case.path(own)} are different files, but both call themselves "
             f"{case.facts(own).soname or case.basename(own)}. ld.so loads a name only once per process. When {culprit} "
             f"is imported first, {second} gets {culprit}'s file. {_outcome(case, second, lacking, fatal)}"
+            + (f" The other way round, loads of {' and '.join(reverse)} fail." if reverse else "")
         ),
         advice=advice,
         key=names,
