@@ -63,9 +63,10 @@ def test_found_where_no_order_works(site: Site) -> None:
     assert (modelled(case, "alpha", "beta"), modelled(case, "beta", "alpha")) == ([first], [second])
     (finding,) = soname_collision.check(case)
     assert finding.severity is Severity.ERROR
-    assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), None)
-    assert finding.evidence["failing_orders"] == [["alpha", "beta"], ["beta", "alpha"]]
-    assert "The other way round, loads of alpha fail." in finding.explanation
+    assert (finding.failing_order, finding.safe_order) == (("beta", "alpha"), None)
+    assert finding.evidence["failing_orders"] == [["beta", "alpha"], ["alpha", "beta"]]
+    assert "alpha then fails to load: alpha/liba.so: undefined symbol: one." in finding.explanation
+    assert "The other way round, loads of beta fail." in finding.explanation
     assert not any(advice.checked for advice in finding.advice)
 
 
