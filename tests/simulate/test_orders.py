@@ -80,12 +80,13 @@ def test_no_finding_of_any_pair_is_lost(request_of_all: ScanRequest) -> None:
     player, together, setting = played(request_of_all)
     known = _said(together)
     assert any(severity is Severity.ERROR for _, severity, _ in known)
-    for pair in permutations(together.requested, 2):
+    for pair in permutations(together.requested[1:], 2):
+        order = (together.requested[0], *pair)  # who only brings the shared library, and loads nothing of it
         packages = {
-            name: replace(setting.packages[name], requested=name in pair) for name in (*pair, *setting.packages)
+            name: replace(setting.packages[name], requested=name in order) for name in (*order, *setting.packages)
         }
         case = simulate(player, packages, setting.owners, setting.names, every=False)
-        assert case.requested == pair
+        assert case.requested == order
         assert _said(case) <= known, pair
 
 
