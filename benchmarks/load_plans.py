@@ -13,6 +13,7 @@ recall 0.95, precision 0.90 over all.
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import os
@@ -163,6 +164,7 @@ def judged(folder: Path, modules: list[str], options: argparse.Namespace) -> lis
         row = Row(module, status, opened, importers, found, time.perf_counter() - began)
         print(line(row), file=sys.stderr, flush=True)
         rows.append(row)
+        gc.collect()
     return rows
 
 
