@@ -58,7 +58,21 @@ class ScanRequest:
     refresh: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A scan with what it rests on. case: what was played. player: can play further orders of the same packages."""
+
+    result: ScanResult
+    case: Case
+    player: Player
+
+
 def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
+    """Return what `played` finds, and let go of everything else."""
+    return played(request, progress).result
+
+
+def played(request: ScanRequest, progress: Progress | None = None) -> Scanned:
     """Resolve, read, play and judge. Nothing is installed, unpacked or executed.
 
     Raises AbiclashError where nothing can be said at all; whatever else goes wrong is in `not_analysed`.
@@ -79,7 +93,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
     unread = {*wheels.not_analysed, *(item for wheel in setting.packages.values() for item in wheel.wheel.not_analysed)}
     unread.update(item for plan in planner.plans.values() for item in plan.not_analysed)
     unread.update(setting.host.not_analysed)
-    return ScanResult(
+    result = ScanResult(
         version=__version__,
         targets=tuple(request.targets) + tuple(str(path) for path in request.requirements),
         packages=tuple(_package(package.wheel) for package in setting.packages.values()),
@@ -89,6 +103,7 @@ def scan(request: ScanRequest, progress: Progress | None = None) -> ScanResult:
         not_analysed=tuple(sorted(unread)),
         coverage=_total(case, setting.packages.values()),
     )
+    return Scanned(result, case, player)
 
 
 def prepare(request: ScanRequest, progress: Progress | None = None) -> tuple[Setting, WheelSet, ImportPlanner]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abiclash.reports.detail import Detail
 from abiclash.reports.paint import Paint
-from abiclash.reports.text import Detail, render
+from abiclash.reports.text import render
 from abiclash.rules.model import Outcome, Verdict
 from tests.reports.sample import CLEAN, CONFLICT, COVERAGE, HOSTILE_RESULT
 

@@ -70,3 +70,9 @@ def request(**given: Any) -> ScanRequest:
 def names(text: str | None) -> tuple[str, ...]:
     """Return the parts of a list that is written with commas, as in --import numpy,scipy."""
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def manifests(request: ScanRequest) -> tuple[Path, ...]:
+    """Return the requirements and lock files that a request names, in the order of the command line."""
+    locks = [Path(text) for text in request.targets if text.endswith((".lock", ".toml"))]
+    return (*locks, *request.requirements)

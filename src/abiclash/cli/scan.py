@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from abiclash.cli import controls, options, status, terminal
+from abiclash.reports import formats
+from abiclash.reports.detail import Detail
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +41,7 @@ Exit status: 0 nothing at or above --fail-on; 1 findings; 2 could not be done;
     help="The least severity that makes the exit status 1.",
 )
 @controls.controls
-@options.output("text", "json")
+@options.output(*formats.FORMATS)
 @options.QUIET
 @options.VERBOSE
 def command(
@@ -50,15 +52,17 @@ def command(
     request = options.request(all_orders=order == "all", **given)
     from abiclash import scan  # noqa: PLC0415 - heavy, and the arguments are known to be right
 
-    result = scan.scan(request, terminal.progress(quiet=quiet))
-    view = control.view(result.findings, everything=form == "json")
-    if form == "json":
-        from abiclash.reports import json  # noqa: PLC0415
-
-        terminal.write(json.render(result, view), output)
-    else:
-        from abiclash.reports import text  # noqa: PLC0415
-
-        detail = text.Detail.BRIEF if quiet else text.Detail.FULL if verbose else text.Detail.NORMAL
-        terminal.write(text.render(result, terminal.paint(color, output), detail, view), output)
+    scanned = scan.played(request, terminal.progress(quiet=quiet))
+    result = scanned.result
+    view = control.view(result.findings, everything=form in formats.COMPLETE)
+    report = formats.Report(
+        result,
+        view,
+        case=scanned.case,
+        paint=terminal.paint(color, output),
+        detail=Detail.BRIEF if quiet else Detail.FULL if verbose else Detail.NORMAL,
+        threshold=status.threshold(fail_on),
+        manifests=options.manifests(request),
+    )
+    terminal.write(formats.render(form, report), output)
     return status.of_scan(result, view, fail_on)

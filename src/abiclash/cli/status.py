@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from abiclash.control.view import View
-    from abiclash.rules.model import ScanResult
+    from abiclash.rules.model import ScanResult, Severity
 
 FOUND = 1
 """A finding at or above --fail-on."""
@@ -20,10 +20,15 @@ INTERRUPTED = 130
 THRESHOLDS = ("error", "warning", "note", "never")
 
 
-def of_scan(result: ScanResult, view: View, fail_on: str) -> int:
-    """Return the exit status of a scan. fail_on: the least severity that counts, or "never"."""
+def threshold(fail_on: str) -> Severity | None:
+    """Return the least severity that counts; None for "never"."""
     from abiclash.rules.model import Severity  # noqa: PLC0415 - start-up
 
-    if view.fails(None if fail_on == "never" else Severity(fail_on)):
+    return None if fail_on == "never" else Severity(fail_on)
+
+
+def of_scan(result: ScanResult, view: View, fail_on: str) -> int:
+    """Return the exit status of a scan. fail_on: one of `THRESHOLDS`."""
+    if view.fails(threshold(fail_on)):
         return FOUND
     return PARTIAL if result.not_analysed else 0

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
     from abiclash.control.suppressions import Suppression
     from abiclash.control.view import Entry
+    from abiclash.reports.formats import Report
     from abiclash.rules.model import Coverage, Finding, ScanResult
+
+
+def report(report: Report) -> str:
+    """Return a scan in this format (see `formats`)."""
+    return render(report.result, report.view)
 
 
 def render(result: ScanResult, view: View | None = None) -> str:

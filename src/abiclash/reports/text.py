@@ -6,13 +6,13 @@ In a set of many packages warnings are told in one line each, sorted by cause; e
 from __future__ import annotations
 
 from collections import Counter
-from enum import IntEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from abiclash.control.suppressions import State
 from abiclash.control.view import View, everything
 from abiclash.reports import orders
+from abiclash.reports.detail import Detail
 from abiclash.reports.evidence import evidence_lines
 from abiclash.reports.safe import name
 from abiclash.reports.symbols import readable
@@ -21,6 +21,7 @@ from abiclash.rules.model import Outcome, Severity
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from abiclash.reports.formats import Report
     from abiclash.reports.paint import Paint
     from abiclash.rules.model import Coverage, Finding, ScanResult, Verdict
 
@@ -29,12 +30,9 @@ _OUTCOME_STYLE = {Outcome.CLEAN: ("green",), Outcome.CONFLICT: ("bold", "red"), 
 _VERDICTS = 24  # more orders than a screen has lines are summed up
 
 
-class Detail(IntEnum):
-    """How much to show. BRIEF: verdicts and one line per finding. FULL: nothing is left out of lists."""
-
-    BRIEF = 0
-    NORMAL = 1
-    FULL = 2
+def report(report: Report) -> str:
+    """Return a scan in this format (see `formats`)."""
+    return render(report.result, report.paint, report.detail, report.view)
 
 
 def render(result: ScanResult, paint: Paint, detail: Detail = Detail.NORMAL, view: View | None = None) -> str:
