@@ -9,6 +9,7 @@ import numpy as np
 
 from abiclash.imports.documents import NoCache
 from abiclash.imports.flags import RTLD_NOW
+from abiclash.imports.observed import Places, Records
 from abiclash.imports.plan import Cause, Load, LoadPlan, everything, plans
 from abiclash.imports.plan_document import find, keep, plan_key
 from abiclash.names import name_key
@@ -41,6 +42,7 @@ class ImportPlanner:
     def __init__(self, setting: Setting, documents: SourceCache | None = None) -> None:
         self._setting = setting
         self._documents = NoCache() if documents is None else documents
+        self.records = _records(setting, self._documents)
         self._plans: dict[tuple[str, ...], LoadPlan] = {(): LoadPlan((), ())}
         self._requested = [name for name, package in setting.packages.items() if package.requested]
 
@@ -50,16 +52,25 @@ class ImportPlanner:
             if len(self._requested) <= ALL_ORDERS_UP_TO:
                 self._follow(order)
             elif len(order) == 1:
-                self._plans[order] = self._made(order)[-1]
+                self._keep(order, self._made(order)[-1])
             else:
-                self._plans[order] = _joined([self.plan((name,)) for name in order])
+                self._keep(order, _joined([self.plan((name,)) for name in order]))
         return self._plans[order]
+
+    def _keep(self, order: tuple[str, ...], found: LoadPlan) -> None:
+        """Keep a plan for the scan; what was observed is preferred to what is read."""
+        self._plans[order] = self.records.preferred(found, self.modules(order))
+
+    def modules(self, order: Iterable[str]) -> tuple[str, ...]:
+        """Return the modules that importing packages in order means."""
+        return tuple(module for name in order for module in self._modules(name))
 
     def _follow(self, order: tuple[str, ...]) -> None:
         """Import the packages of an order and then the others, which gives the plan of each longer order, too."""
         full = (*order, *(name for name in self._requested if name not in order))
         for length, found in enumerate(self._made(full), start=1):
-            self._plans.setdefault(full[:length], found)
+            if full[:length] not in self._plans:
+                self._keep(full[:length], found)
 
     def _made(self, order: tuple[str, ...]) -> list[LoadPlan]:
         """Return the plans of all prefixes of an order, from the store where the same question was asked before."""
@@ -111,6 +122,13 @@ class ImportPlanner:
     def plans(self) -> dict[tuple[str, ...], LoadPlan]:
         """The plans made so far, by order."""
         return self._plans
+
+
+def _records(setting: Setting, documents: SourceCache) -> Records:
+    interpreter = setting.host.interpreter
+    wheels = tuple(sorted(package.wheel.sha256 for package in setting.packages.values()))
+    places = Places(interpreter.site_packages, interpreter.extensions)
+    return Records(documents, wheels, setting.imports.python.version[:2], places)
 
 
 def _is_extension(facts: ObjectFacts) -> bool:

@@ -11,8 +11,8 @@ from abiclash.errors import SourceError, WheelError
 from abiclash.facts.model import WheelFacts, WheelFile
 from abiclash.imports.documents import Digests
 from abiclash.imports.files import WheelFiles
-from abiclash.imports.observed import ObservedLoad, ObservedPlan, find, keep
-from abiclash.imports.plan import plan
+from abiclash.imports.observed import ObservedLoad, ObservedPlan, Places, Records, find, keep
+from abiclash.imports.plan import Cause, plan
 from abiclash.imports.world import World, glob
 from tests.imports.site import EXT, PYTHON, lay_out, names, world_of
 
@@ -112,28 +112,37 @@ def test_glob_sees_only_the_world(tmp_path: Path) -> None:
     assert glob(world, "/etc/*") == []
 
 
+SEEN = (
+    ObservedLoad("$site/pkg/_real.so", 0x102, "pkg._real", "pkg", "$site/pkg/__init__.py", 3),
+    ObservedLoad("$stdlib/math", 2, "math", None),
+    ObservedLoad("$stdlib/zlib", 2, "zlib", None),
+    ObservedLoad("libm.so.6", 2, None, None),
+)
+
+
 def test_observed_plan_is_preferred_where_it_matches(tmp_path: Path) -> None:
     memory = Memory()
-    wheels = ("b" * 64, "a" * 64)
-    seen = (ObservedLoad("$site/pkg/_real.so", 0x102, "pkg._real", "pkg"), ObservedLoad("libm.so.6", 2, None, None))
-    keep(memory, ObservedPlan(tuple(sorted(wheels)), (3, 11, 7), ("pkg",), seen))
-    record = find(memory, wheels, (3, 11, 7), ["pkg"], "/other/site")
-    assert record is not None
-    world = world_of(lay_out(tmp_path, {"pkg.py": "import guess", "guess+.so": b""}))
-    found = plan(["pkg"], world, [record])
-    assert found.observed
-    assert [(load.path, load.flags, load.cause.kind, load.certainty) for load in found.loads] == [
-        ("/other/site/pkg/_real.so", 0x102, "observed", "certain"),
-        ("libm.so.6", 2, "observed", "certain"),
-    ]
-    assert not plan(["guess"], world, [record]).observed
+    wheels = ("a" * 64, "b" * 64)
+    keep(memory, ObservedPlan(wheels, (3, 11), ("pkg",), SEEN))
+    records = Records(memory, wheels, (3, 11), Places("/other/site", {"math": "/lib/math.so"}))  # zlib is built in
+    world = world_of(lay_out(tmp_path, {"pkg.py": "import guess, nowhere", "guess+.so": b""}))
+    followed = plan(["pkg"], world)
+    found = records.preferred(followed, ["pkg"])
+    assert (found.observed, found.not_analysed, found.endings) == (True, (), ())
+    assert [load.path for load in found.loads] == ["/other/site/pkg/_real.so", "/lib/math.so", "libm.so.6"]
+    assert {load.certainty for load in found.loads} == {"certain"}
+    assert found.loads[0].flags == 0x102
+    assert found.loads[0].cause == Cause("observed", "/other/site/pkg/__init__.py", 3, "seen when import pkg was run")
+    assert [module.name for module in found.executed] == [module.name for module in followed.executed]
+    assert not records.preferred(followed, ["guess"]).observed
 
 
 def test_observed_plan_of_other_wheels_or_another_python_does_not_match() -> None:
     memory = Memory()
-    keep(memory, ObservedPlan(("a" * 64,), (3, 11, 7), ("pkg",), ()))
-    assert find(memory, ["a" * 64], (3, 11, 8), ["pkg"], "") is None
-    assert find(memory, ["c" * 64], (3, 11, 7), ["pkg"], "") is None
-    assert find(memory, ["a" * 64], (3, 11, 7), ["pkg", "b"], "") is None
-    memory.kept = dict.fromkeys(memory.kept, b'{"loads": [[1]]}')
-    assert find(memory, ["a" * 64], (3, 11, 7), ["pkg"], "") is None
+    keep(memory, ObservedPlan(("a" * 64,), (3, 11), ("pkg",), SEEN))
+    assert find(memory, ["a" * 64], (3, 11), ["pkg"]) is not None
+    assert find(memory, ["a" * 64], (3, 12), ["pkg"]) is None
+    assert find(memory, ["c" * 64], (3, 11), ["pkg"]) is None
+    assert find(memory, ["a" * 64], (3, 11), ["pkg", "b"]) is None
+    memory.kept = dict.fromkeys(memory.kept, b'{"seen": [[1]]}')
+    assert find(memory, ["a" * 64], (3, 11), ["pkg"]) is None

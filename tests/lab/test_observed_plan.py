@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abiclash.errors import LabError
+from abiclash.imports.observed import ObservedLoad, Places
 from abiclash.lab.environments import make_environment
 from abiclash.lab.observed_plan import observe_loads, observe_plan
 from tests.support import make_wheel
@@ -65,9 +66,9 @@ def test_a_plan_names_packages_and_is_free_of_the_place(builder: Builder, tmp_pa
     wheel = make_wheel(tmp_path, files, tag="py3-none-any")
     environment = make_environment([str(wheel)], sys.executable, tmp_path / "cache")
     plan = observe_plan(environment.python, ["demo"], ["b" * 64, "a" * 64])
-    assert (plan.wheels, plan.python, plan.modules) == (("a" * 64, "b" * 64), sys.version_info[:3], ("demo",))
-    last = plan.seen[-1]
-    assert (last.path, last.flags, last.module, last.package) == ("$site/demo/libdemo.so", NOW, None, "demo")
-    assert plan.loads()[-1].path == str(environment.site_packages.resolve() / "demo/libdemo.so")
+    assert (plan.wheels, plan.python, plan.modules) == (("a" * 64, "b" * 64), sys.version_info[:2], ("demo",))
+    assert plan.seen[-1] == ObservedLoad("$site/demo/libdemo.so", NOW, None, "demo", "$site/demo/__init__.py", 2)
+    assert "$stdlib/_ctypes" in [load.path for load in plan.seen]
+    assert plan.loads(Places("/elsewhere", {}))[-1].path == "/elsewhere/demo/libdemo.so"
     with pytest.raises(LabError):
         observe_plan(environment.python, ["demo", "nowhere"], [])

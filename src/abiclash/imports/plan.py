@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from abiclash.imports.loads import Entry
-    from abiclash.imports.observed import ObservedPlan
     from abiclash.imports.world import ImportWorld
 
 Certainty = Literal["certain", "likely", "possible"]
@@ -63,16 +62,12 @@ class LoadPlan:
     endings: tuple[Ending, ...] = ()
 
 
-def plan(modules: Sequence[str], world: ImportWorld, observed: Iterable[ObservedPlan] = ()) -> LoadPlan:
+def plan(modules: Sequence[str], world: ImportWorld) -> LoadPlan:
     """Return what importing `modules` one after the other in a fresh interpreter loads.
 
     Modules of extension kind come with the path that CPython opens. A module that cannot be found or read is in
-    `not_analysed`, and the plan goes on with the rest. `observed`: recorded plans, preferred where one is of exactly
-    these modules (`observed.ObservedPlan`).
+    `not_analysed`, and the plan goes on with the rest.
     """
-    for record in observed:
-        if record.modules == tuple(modules):
-            return LoadPlan(record.loads(), (), observed=True)
     return plans([modules], world)[-1]
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from abiclash.errors import LabError
-from abiclash.imports.observed import ObservedLoad, ObservedPlan
+from abiclash.imports.observed import SITE, STDLIB, ObservedLoad, ObservedPlan
 from abiclash.lab.observe import observe
 from abiclash.lab.run import Limits, interpreter
 
@@ -87,16 +87,37 @@ def observe_plan(
     they are not known to be made. Raises LabError when an import fails.
     """
     program = interpreter(python)
-    site, version = _layout(program)
-    owners = _owners(Path(site))
-    loads = []
-    for seen in observe_loads(program, "\n".join(f"import {name}" for name in modules), limits=limits):
-        if not seen.found:
-            continue
-        below = seen.path.startswith(f"{site}/")
-        path = f"$site/{seen.path.removeprefix(f'{site}/')}" if below else seen.path if "/" in seen.name else seen.name
-        loads.append(ObservedLoad(path, seen.flags, seen.module, owners.get(seen.path)))
-    return ObservedPlan(tuple(sorted(wheels)), version, tuple(modules), tuple(loads), site)
+    layout = _layout(program)
+    owners = _owners(Path(layout.site))
+    seen = observe_loads(program, "\n".join(f"import {name}" for name in modules), limits=limits)
+    loads = tuple(
+        ObservedLoad(layout.word(load), load.flags, load.module, owners.get(load.path), *layout.asker(load))
+        for load in seen
+        if load.found
+    )
+    return ObservedPlan(tuple(sorted(wheels)), layout.version, tuple(modules), loads)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Of an interpreter. site, dynload: real directories of packages and of the library's extension modules."""
+
+    site: str
+    dynload: str
+    version: tuple[int, int]
+
+    def word(self, load: Seen) -> str:
+        """A load's path as it reads in every environment of equal wheels."""
+        if load.module and load.path.startswith(f"{self.dynload}/"):
+            return STDLIB + load.module
+        return self._below(load.path) if "/" in load.name else load.name
+
+    def asker(self, load: Seen) -> tuple[str, int]:
+        """The Python code that asked: file and line; the program itself has no file."""
+        return (self._below(os.path.realpath(load.file)), load.line) if "/" in load.file else ("", 0)
+
+    def _below(self, path: str) -> str:
+        return SITE + path.removeprefix(f"{self.site}/") if path.startswith(f"{self.site}/") else path
 
 
 def _joined(events: Sequence[Event], notes: Sequence[_Note]) -> Iterator[Seen]:
@@ -154,15 +175,17 @@ def _opens(events: Sequence[Event]) -> list[_Open]:
     return order
 
 
-def _layout(program: str) -> tuple[str, tuple[int, int, int]]:
-    """Its site-packages directory, real path, and its version."""
-    code = "import sys, sysconfig; print(sysconfig.get_path('platlib')); print(*sys.version_info[:3])"
+def _layout(program: str) -> _Layout:
+    code = (
+        "import sys, sysconfig; print(sysconfig.get_path('platlib')); "
+        "print(sysconfig.get_config_var('DESTSHARED') or ''); print(*sys.version_info[:2])"
+    )
     answer = subprocess.run([program, "-I", "-c", code], capture_output=True, text=True, check=False, timeout=60)
     lines = answer.stdout.splitlines()
-    if answer.returncode or len(lines) != 2:
+    if answer.returncode or len(lines) != 3:
         raise LabError(f"{program}: it does not say where its packages are: {answer.stderr.strip()}")
-    major, minor, micro = map(int, lines[1].split())
-    return os.path.realpath(lines[0]), (major, minor, micro)
+    major, minor = map(int, lines[2].split())
+    return _Layout(os.path.realpath(lines[0]), os.path.realpath(lines[1]), (major, minor))
 
 
 def _owners(site: Path) -> dict[str, str]:
