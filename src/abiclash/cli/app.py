@@ -19,6 +19,7 @@ COMMANDS = {
     "scan": "Find what breaks when these packages are imported together.",
     "suggest": "Find the smallest change that makes packages go together.",
     "index": "Read wheels into the store, so that later scans do not touch them.",
+    "graph": "Draw what ties packages together; find a safe order and the fewest changes.",
     "facts": "Show what is known of a wheel or a shared object.",
     "bindings": "Predict which definition each symbol reference gets.",
     "plan": "Show what an import loads, in order, and how that is known.",
