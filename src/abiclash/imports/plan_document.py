@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from abiclash.imports.world import Python
 
 KIND = "plans"
-PLAN = 2
+PLAN = 5
 """Version of what planning does: raised whenever the same source gives another plan."""
 
 

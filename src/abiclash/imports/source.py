@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from abiclash.errors import NotAnalysed
+from abiclash.imports.newer_syntax import in_older_syntax
 from abiclash.imports.registrations import Registration, registration
 from abiclash.imports.statements import Reducer
 
-DIGEST = 9
+DIGEST = 10
 """Version of the reduced form: part of every key under which digests are stored."""
 
 MAX_SOURCE = 8 << 20
@@ -120,7 +121,7 @@ def read_module(source: bytes, name: str) -> ModuleSource:
     """Return the digest of a module's source. `name` is used in messages only.
 
     Source that cannot be parsed gives a digest with `error` set: Python would raise a SyntaxError on import too,
-    unless it is of another Python than the one that runs abiclash.
+    unless it is of another Python than the one that runs abiclash and `newer_syntax` does not help.
     """
     if len(source) > MAX_SOURCE:
         return ModuleSource(error=f"source of {len(source)} bytes is larger than {MAX_SOURCE}")
@@ -128,7 +129,7 @@ def read_module(source: bytes, name: str) -> ModuleSource:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SyntaxWarning of foreign source is no concern of the user
-            tree = ast.parse(source, filename=name)
+            tree = _parsed(source, name)
         body = reducer.block(tree.body)
     except (RecursionError, MemoryError):  # the parser's own stack is what runs out of memory
         return ModuleSource(error="nested too deeply")
@@ -142,6 +143,16 @@ def read_module(source: bytes, name: str) -> ModuleSource:
         tuple(reducer.demands),
         tuple(reducer.registrations),
     )
+
+
+def _parsed(source: bytes, name: str) -> ast.Module:
+    try:
+        return ast.parse(source, filename=name)
+    except SyntaxError:
+        older = in_older_syntax(source)
+        if older is None:
+            raise
+        return ast.parse(older, filename=name)
 
 
 def not_analysed(path: str, source: ModuleSource) -> NotAnalysed:

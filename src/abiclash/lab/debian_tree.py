@@ -34,10 +34,8 @@ def download(suite: str, machine: str, packages: list[str], folder: Path) -> Pat
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "status").touch()
     mirror, security = _mirrors(folder)
-    sources = [f"deb [signed-by={_KEYS}] {mirror} {suite} main"]
-    if suite != "sid":
-        sources.append(f"deb [signed-by={_KEYS}] {security} {suite}-security main")
-    (folder / "etc/apt/sources.list").write_text("\n".join(sources) + "\n", encoding="utf-8")
+    release = f"deb [signed-by={_KEYS}] {mirror} {suite} main"
+    updates = f"deb [signed-by={_KEYS}] {security} {suite}-security main"
     architecture = ARCHITECTURES[machine]
     settings = {
         "Dir::Etc": f"{folder}/etc/apt",
@@ -50,7 +48,14 @@ def download(suite: str, machine: str, packages: list[str], folder: Path) -> Pat
         "Acquire::Languages": "none",
     }
     options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
-    _run(["apt-get", *options, "--quiet", "update"], folder)
+    update = ["apt-get", *options, "--quiet", "update"]
+    listed = folder / "etc/apt/sources.list"
+    try:
+        listed.write_text(f"{release}\n{'' if suite == 'sid' else updates}\n", encoding="utf-8")
+        _run(update, folder)
+    except LabError:  # a mirror in the middle of its update; the release itself has every package too
+        listed.write_text(f"{release}\n", encoding="utf-8")
+        _run(update, folder)
     _run(["apt-get", *options, "--quiet", "download", *packages], folder / "debs")
     return folder / "debs"
 

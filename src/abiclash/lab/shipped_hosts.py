@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abiclash.errors import AbiclashError, LabError
-from abiclash.lab.debian_tree import download, unpack
+from abiclash.lab.debian_tree import ARCHITECTURES, download, unpack
 from abiclash.sources.interpreter import Installation, locate, read_interpreter
 from abiclash.sources.live_files import LiveFiles
 from abiclash.sources.loader import read_loader
@@ -31,7 +31,7 @@ from abiclash.sources.profile_build import (
     stdlib_document,
 )
 from abiclash.sources.profiles import SHIPPED
-from abiclash.sources.stand_in import triplet
+from abiclash.sources.stand_in import musl_names, triplet
 from abiclash.sources.stdlib_imports import StdlibSource
 
 if TYPE_CHECKING:
@@ -42,9 +42,10 @@ _PREFIX = "/usr/local"
 _DEBIAN = [
     (suite, name, machine)
     for suite, name in (("bookworm", "debian-12"), ("trixie", "debian-13"))
-    for machine in ("x86_64", "aarch64")
+    for machine in ARCHITECTURES
+    if (suite, machine) != ("bookworm", "riscv64")  # Debian released it with trixie first
 ]
-_MUSL = [("bookworm", "musl-1.2", machine) for machine in ("x86_64", "aarch64")]
+_MUSL = [("trixie" if machine == "riscv64" else "bookworm", "musl-1.2", machine) for machine in ARCHITECTURES]
 _PACKAGES = (
     *("libc6", "libstdc++6", "libgcc-s1", "libgomp1", "libatomic1", "zlib1g", "libffi8", "libexpat1"),
     *("libsqlite3-0", "libbz2-1.0", "liblzma5", "libncursesw6", "libtinfo6", "libuuid1", "libcrypt1", "libnsl2"),
@@ -124,8 +125,8 @@ def make_musl(suite: str, name: str, machine: str, folder: Path) -> Path:
     if loaded is None:
         raise LabError(f"{tree}{libc}: not a readable libc; use a Debian release whose musl package has it")
     loader = read_loader(b"", files.content(libc), libc)
-    own = f"/lib/ld-musl-{machine}.so.1"
-    links = {f"/lib/libc.musl-{machine}.so.1": own, "/usr/lib/libc.so": own}
+    own, c_library = musl_names(machine)
+    links = {f"/lib/{c_library}": own, "/usr/lib/libc.so": own}
     builder = ProfileBuilder()
     note = "laid out as on Alpine"
     builder.set_host(name, machine, loader, Libraries({}, links, {own: loaded}, ()), [*provenance, note])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _DIRECTORIES = re.compile(rb"(?:/[\w.+/-]+/\0)+")
 _BANNER = re.compile(rb"GNU C Library [^\n]{0,200}?release version (\d+)\.(\d+)")
-_MUSL_VERSION = re.compile(rb"\0(\d+)\.(\d+)\.\d+(?:-git[\w-]*)?\0")
+_MUSL_VERSION = re.compile(rb"(?<![\d.])(\d+)\.(\d+)\.\d+(?:-git[\w-]*)?\0")
 _MUSL_PATH = ("/lib", "/usr/local/lib", "/usr/lib")
 
 

@@ -39,6 +39,15 @@ _TRIPLETS = {
     "riscv64": "riscv64-linux-{}",
 }
 
+_MUSL = {"i686": ("i386", "x86"), "armv7l": ("armhf", "armv7"), "ppc64le": ("powerpc64le", "ppc64le")}
+"""What musl calls a machine (LDSO_ARCH of its configure) and what Alpine does, where they differ from ours."""
+
+
+def musl_names(machine: str) -> tuple[str, str]:
+    """Return the path of musl's dynamic linker, and the soname under which Alpine's builds need its C library."""
+    ours, alpine = _MUSL.get(machine, (machine, machine))
+    return f"/lib/ld-musl-{ours}.so.1", f"libc.musl-{alpine}.so.1"
+
 
 def triplet(machine: str, libc: str) -> str:
     """Return the name that CPython (and Debian, for glibc) gives to a platform: x86_64-linux-gnu."""
@@ -70,12 +79,13 @@ def definitions_only(
     """
     none = References(np.empty(0, np.uint32), np.empty(0, np.uint8), np.empty(0, np.uint32))
     number, bits, little = _ELF[machine]
+    loader, c_library = musl_names(machine) if libc == "musl" else (None, "")  # glibc's comes with the C library
 
     def change(facts: ObjectFacts) -> ObjectFacts:
         needed = without_libpython(facts).needed if static else facts.needed
         kept = [name for name in needed if not name.startswith("ld-")]
         if libc == "musl":
-            kept = [name for name in kept if name.startswith("libpython")] + [f"libc.musl-{machine}.so.1"]
+            kept = [name for name in kept if name.startswith("libpython")] + [c_library]
         return replace(
             facts,
             path=rename(facts.path),
@@ -84,7 +94,7 @@ def definitions_only(
             machine=number,
             needed=tuple(kept),
             needs=(),
-            interp=None,
+            interp=loader if facts.interp else None,
             references=none,
             init=replace(facts.init, references=np.empty(0, np.uint32)),
         )
