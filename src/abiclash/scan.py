@@ -14,8 +14,8 @@ from abiclash.linker.lookup import NOT_FOUND
 from abiclash.linker.tables import Q_WEAK
 from abiclash.planner import ImportPlanner
 from abiclash.rules.case import Stage
-from abiclash.rules.model import Coverage, Host, Outcome, ScannedPackage, ScanResult, Severity, Verdict, by_weight
-from abiclash.rules.registry import rules
+from abiclash.rules.judging import erroneous, judge
+from abiclash.rules.model import Coverage, Host, Outcome, ScannedPackage, ScanResult, Verdict
 from abiclash.setting import set_up
 from abiclash.simulate import Player, simulate
 
@@ -89,7 +89,7 @@ def played(request: ScanRequest, progress: Progress | None = None) -> Scanned:
         plans=planner.plans,
         descriptors=contested(setting.imports, files),
     )
-    findings = tuple(sorted((f for rule in rules() for f in rule.check(case)), key=by_weight))
+    findings = judge(case)
     unread = {*wheels.not_analysed, *(item for wheel in setting.packages.values() for item in wheel.wheel.not_analysed)}
     unread.update(item for plan in planner.plans.values() for item in plan.not_analysed)
     unread.update(setting.host.not_analysed)
@@ -170,13 +170,7 @@ def _verdicts(case: Case, findings: Sequence[Finding]) -> Iterable[Verdict]:
     orders = dict.fromkeys(run.order for run in case.together) or dict.fromkeys(
         run.order for run in case.alone.values()
     )
-    failing = {
-        tuple(order)
-        for finding in findings
-        if finding.severity is Severity.ERROR
-        for order in [finding.failing_order, *finding.evidence.get("failing_orders", ())]  # type: ignore[misc]
-        if order
-    }
+    failing = erroneous(orders, findings)
     for order in orders:
         run = next(r for r in (*case.together, *case.alone.values()) if r.order == order and r.stage is Stage.IMPORT)
         broken = any(p.load.certainty == "certain" for p in case.new_failures(run))

@@ -14,7 +14,7 @@ def finding(
 ) -> Finding:
     """Return a finding whose id follows from its rule and packages."""
     return Finding(
-        id=fingerprint(rule, packages, (), ()),
+        id=fingerprint(rule, packages, ()),
         rule=rule,
         severity=severity,
         confidence=confidence,

@@ -26,7 +26,7 @@ _OBJECTS = ("pyarrow/libarrow.so.13", "tensorflow/libtensorflow_framework.so", "
 _SYMBOLS = ("_ZSt11__once_call", "_ZSt15__once_callable")
 
 SPLIT_STATE = Finding(
-    id=fingerprint("split-state", [p.name for p in _PACKAGES], _OBJECTS, _SYMBOLS),
+    id=fingerprint("split-state", [p.name for p in _PACKAGES], _SYMBOLS),
     rule="split-state",
     severity=Severity.ERROR,
     confidence=Confidence.CERTAIN,
@@ -51,6 +51,14 @@ SPLIT_STATE = Finding(
         "call": {"symbol": "__once_proxy", "from": _OBJECTS[1], "to": _OBJECTS[2]},
         "initialisers": ["_GLOBAL__sub_I_a.cc", "_GLOBAL__sub_I_b.cc"],
         "captured_symbols": 1234,
+        "stage": "import",
+        "classes": [
+            {
+                "class": "std::once_flag",
+                "replaced": [{"symbol": "_ZSt11__once_call", "size": 8}],
+                "used": ["_ZSt15__once_callable", "a_function_of_a_long_name", "another_function_of_a_long_name"],
+            }
+        ],
     },
 )
 NOTE = Finding(

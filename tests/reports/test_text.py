@@ -12,8 +12,8 @@ import pytest
 from abiclash.reports.detail import Detail
 from abiclash.reports.paint import Paint
 from abiclash.reports.text import render
-from abiclash.rules.model import Outcome, Verdict
-from tests.reports.sample import CLEAN, CONFLICT, COVERAGE, HOSTILE_RESULT
+from abiclash.rules.model import Advice, Outcome, Verdict
+from tests.reports.sample import CLEAN, CONFLICT, COVERAGE, HOSTILE_RESULT, SPLIT_STATE
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
@@ -31,7 +31,40 @@ def test_clean(snapshot: SnapshotAssertion) -> None:
 
 
 def test_verdict_comes_first() -> None:
-    assert render(CONFLICT, PLAIN).splitlines()[:2] == ["pyarrow, tensorflow  conflict", "tensorflow, pyarrow  clean"]
+    """With the share of references that each verdict rests on."""
+    assert render(CONFLICT, PLAIN).splitlines()[:2] == [
+        "pyarrow, tensorflow  conflict  100 % of references resolved",
+        "tensorflow, pyarrow  clean     100 % of references resolved",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("resolved", "share"), [(200_000, "100 %"), (199_999, "99.99 %"), (150_000, "75 %"), (0, "0 %")]
+)
+def test_the_share_is_never_rounded_up(resolved: int, share: str) -> None:
+    verdict = Verdict(("a",), Outcome.CLEAN, replace(COVERAGE, references=200_000, resolved=resolved))
+    assert (
+        render(replace(CLEAN, orders=(verdict,)), PLAIN).splitlines()[0] == f"a  clean  {share} of references resolved"
+    )
+
+
+def test_what_to_do_comes_before_the_reasons() -> None:
+    lines = [line.strip() for line in render(CONFLICT, PLAIN).splitlines()]
+    at = lines.index("fails:       pyarrow, tensorflow")
+    assert lines[at - 2 : at] == ["Importing pyarrow before tensorflow crashes the interpreter.", ""]
+    assert lines[at + 1 : at + 4] == [
+        "works:       tensorflow, pyarrow",
+        "when:        while the packages are imported",
+        "do now:      Import tensorflow before pyarrow. (checked: the model finds no error in it)",
+    ]
+
+
+def test_equal_advice_is_told_once() -> None:
+    advice = tuple(Advice(f"maintainer of {name}", "Hide it.") for name in ("a", "b", "c"))
+    finding = replace(SPLIT_STATE, advice=advice, evidence={"failing_orders": [["tensorflow", "pyarrow"]]})
+    text = render(replace(CONFLICT, findings=(finding,)), PLAIN)
+    assert "    - maintainers of a, b and c: Hide it.\n" in text
+    assert "  fails:       in every order\n" in text
 
 
 def test_colour_adds_nothing_but_escape_sequences() -> None:
@@ -53,7 +86,10 @@ def test_many_orders_are_summed_up() -> None:
     orders = [Verdict(order, Outcome.CLEAN, COVERAGE) for order in permutations(names)]
     orders[7] = replace(orders[7], outcome=Outcome.CONFLICT)
     text = render(replace(CLEAN, orders=tuple(orders)), PLAIN)
-    assert text.splitlines()[:2] == [f"{', '.join(orders[7].order)}  conflict", "119 other orders  clean"]
+    assert text.splitlines()[:2] == [
+        f"{', '.join(orders[7].order)}  conflict  100 % of references resolved",
+        "119 other orders  clean",
+    ]
 
 
 @pytest.mark.parametrize("detail", list(Detail))

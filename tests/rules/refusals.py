@@ -48,6 +48,11 @@ def refused(site: Site, *order: str, **settings: str) -> list[str]:
     return _child(site, order, settings)[0]
 
 
+def within(site: Site, message: str) -> str:
+    """Return a message as findings quote it: without the folder of the environment."""
+    return message.replace(f"{site.folder}/site-packages/", "")
+
+
 def stack(site: Site, *order: str) -> str:
     """Return the protection of the child's stack afterwards, as the kernel shows it."""
     return _child(site, order, {})[1]

@@ -12,7 +12,7 @@ from abiclash.linker.link_map import Mode
 from abiclash.rules import missing_library
 from abiclash.rules.model import Audience, Confidence, Severity
 from tests.rules.harness import this_host
-from tests.rules.refusals import modelled, refused
+from tests.rules.refusals import modelled, refused, within
 
 if TYPE_CHECKING:
     from tests.rules.harness import Site
@@ -45,7 +45,7 @@ def test_found_where_it_is_left_out(site: Site) -> None:
     assert (finding.failing_order, finding.safe_order) == (("user",), None)
     assert finding.objects == ("user/fast.so",)
     assert finding.summary == "user needs libview.so.1, which is neither in the wheels nor on this machine."
-    assert finding.evidence["message"] == message
+    assert finding.evidence["message"] == within(site, message)
 
 
 def test_found_in_use_only_is_a_note(site: Site) -> None:

@@ -93,7 +93,7 @@ def test_found_a_function_that_is_missed_by_nobody_yet(site: Site) -> None:
     (finding,) = soname_collision.check(site.case())
     assert finding.severity is Severity.WARNING
     assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), ("beta", "alpha"))
-    assert "1 definitions of its own copy are missing" in finding.explanation
+    assert "1 definition of its own copy is missing" in finding.explanation
 
 
 def test_found_one_for_a_pair_with_several_names(site: Site) -> None:

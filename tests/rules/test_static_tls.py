@@ -51,7 +51,7 @@ def test_found_where_all_three_come_together(site: Site) -> None:
     assert finding.objects[0] == f"{last}/lib{last}.so"
     assert (finding.evidence["surplus"], finding.evidence["needed"]) == (1664, 700)
     assert 1664 - 1400 <= finding.evidence["left"] < 700  # type: ignore[operator]
-    assert "the room for static thread-local storage is spent" in finding.summary
+    assert "static thread-local storage is spent, and whoever comes last fails" in finding.summary
 
 
 def test_found_advice_helps(site: Site) -> None:

@@ -28,8 +28,8 @@ def evidence_lines(finding: Finding, names: Mapping[str, str], paint: Paint, *, 
     yield from _listing("symbols", [_symbol(symbol, names) for symbol in symbols], paint, everything)
     yield from _bindings(rows, names, paint, everything)
     for key, value in finding.evidence.items():
-        if not (key == "bindings" and rows):
-            yield from _value(name(key).replace("_", " "), value, paint, everything, indent=4)
+        if key != "stage" and not (key == "bindings" and rows):
+            yield from _value(_key(key), value, names, paint, everything, indent=4)
 
 
 def _symbol(symbol: str, names: Mapping[str, str]) -> str:
@@ -74,24 +74,50 @@ def _use(row: Mapping[str, object]) -> tuple[str, str]:
     return name(str(row.get("from"))), f"{target}  (alone: {name(str(alone))})" if alone else target
 
 
-def _value(key: str, value: object, paint: Paint, everything: bool, indent: int) -> Iterator[str]:
-    """Yield a JSON value under its key: scalars on one line, lists and objects indented below it."""
+def _value(
+    key: str, value: object, names: Mapping[str, str], paint: Paint, everything: bool, indent: int
+) -> Iterator[str]:
+    """Yield a JSON value under its key: what fits stands on one line, the rest is indented below it."""
     if isinstance(value, dict):
         yield " " * indent + paint(f"{key}:", "dim")
         for inner, item in value.items():
-            yield from _value(name(str(inner)).replace("_", " "), item, paint, everything, indent + 2)
+            yield from _value(_key(inner), item, names, paint, everything, indent + 2)
     elif isinstance(value, list | tuple):
-        yield from _listing(key, [_flat(item) for item in value], paint, everything, indent)
+        if not value:
+            return
+        yield " " * indent + paint(f"{key}:", "dim")
+        shown = value if everything else value[:_SHOWN]
+        for item in shown:
+            yield from _entry(item, names, paint, everything, indent + 2)
+        yield from _rest(len(value) - len(shown), paint, indent + 2)
     else:
-        yield " " * indent + f"{paint(f'{key}:', 'dim')} {_flat(value)}"
+        yield " " * indent + f"{paint(f'{key}:', 'dim')} {_flat(value, names)}"
 
 
-def _flat(value: object) -> str:
-    """Return a JSON value on one line."""
+def _entry(item: object, names: Mapping[str, str], paint: Paint, everything: bool, indent: int) -> Iterator[str]:
+    """Yield one entry of a list: on one line, or an object key by key."""
+    line = " " * indent + _flat(item, names)
+    if not isinstance(item, dict) or len(line) <= paint.width:
+        yield line
+        return
+    mark = "- "
+    for inner, value in item.items():
+        first, *more = _value(_key(inner), value, names, paint, everything, indent + 2) or [""]
+        yield " " * indent + mark + first.lstrip(" ")
+        yield from more
+        mark = "  "
+
+
+def _key(text: object) -> str:
+    return name(str(text)).replace("_", " ")
+
+
+def _flat(value: object, names: Mapping[str, str]) -> str:
+    """Return a JSON value on one line, symbols with their demangled form."""
     if isinstance(value, dict):
-        return ", ".join(f"{name(str(key)).replace('_', ' ')}: {_flat(item)}" for key, item in value.items())
+        return ", ".join(f"{_key(key)}: {_flat(item, names)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_flat(item) for item in value)
+        return ", ".join(_flat(item, names) for item in value)
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "unknown"}[value]
-    return f"{value:,}" if isinstance(value, int) else name(str(value))
+    return f"{value:,}" if isinstance(value, int) else _symbol(str(value), names)

@@ -13,7 +13,7 @@ from abiclash.control.suppressions import State
 from abiclash.control.view import View, everything
 from abiclash.reports import orders
 from abiclash.reports.detail import Detail
-from abiclash.reports.evidence import evidence_lines
+from abiclash.reports.findings import finding_lines, head, label, mark, packages
 from abiclash.reports.safe import name
 from abiclash.reports.symbols import readable
 from abiclash.rules.model import Outcome, Severity
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from abiclash.reports.paint import Paint
     from abiclash.rules.model import Coverage, Finding, ScanResult, Verdict
 
-_SEVERITY_STYLE = {Severity.ERROR: ("bold", "red"), Severity.WARNING: ("bold", "yellow"), Severity.NOTE: ("cyan",)}
 _OUTCOME_STYLE = {Outcome.CLEAN: ("green",), Outcome.CONFLICT: ("bold", "red"), Outcome.LOAD_FAILURE: ("bold", "red")}
 _VERDICTS = 24  # more orders than a screen has lines are summed up
 
@@ -41,7 +40,10 @@ def render(result: ScanResult, paint: Paint, detail: Detail = Detail.NORMAL, vie
     names = readable(view.findings) if detail > Detail.BRIEF else {}
     blocks = [list(_verdicts(result.orders, paint, detail))]
     whole, short = _split(view.findings, detail, many=len(result.orders[0].order if result.orders else ()) > orders.FEW)
-    blocks += [list(_finding(finding, names, paint, detail, known=finding.id in view.known)) for finding in whole]
+    played = [verdict.order for verdict in result.orders]
+    for finding in whole:
+        known, full = finding.id in view.known, detail is Detail.FULL
+        blocks.append(list(finding_lines(finding, names, paint, played, known=known, everything=full)))
     blocks += _one_liners(short, paint, view)
     blocks.append(list(_accepted(view, paint, detail)))
     blocks.append(list(_not_analysed(result, paint)))
@@ -63,12 +65,12 @@ def _one_liners(findings: Sequence[Finding], paint: Paint, view: View) -> Iterat
     for _, group in groupby(findings, key=lambda finding: (finding.severity, finding.rule)):
         same = list(group)
         if len(same) == 1:
-            yield [f"{_head(same[0], paint, same[0].id in view.known)}: {name(same[0].summary, 1000)}"]
+            yield [f"{head(same[0], paint, same[0].id in view.known)}: {name(same[0].summary, 1000)}"]
             continue
-        lines = [f"{_label(same[0], paint)} ({len(same)})"]
+        lines = [f"{label(same[0], paint)} ({len(same)})"]
         for finding in same:
-            known = _mark(finding.id in view.known, paint)
-            lines += paint.wrap(f"- {_packages(finding)}{known}: {name(finding.summary, 1000)}", 2, hang=2)
+            known = mark(finding.id in view.known, paint)
+            lines += paint.wrap(f"- {packages(finding)}{known}: {name(finding.summary, 1000)}", 2, hang=2)
         yield lines
 
 
@@ -93,7 +95,7 @@ def _verdicts(verdicts: tuple[Verdict, ...], paint: Paint, detail: Detail) -> It
     for verdict in shown:
         order = orders.whole(verdict.order) if detail is Detail.FULL else orders.against(verdict.order, given)
         outcome = paint(verdict.outcome.value, *_OUTCOME_STYLE[verdict.outcome])
-        rows.append((order, f"{outcome}{_unresolved(verdict.coverage)}"))
+        rows.append((order, outcome, paint(_share(verdict.coverage), "dim")))
     yield from paint.columns(rows)
     hidden = Counter(v.outcome for v in verdicts) - Counter(v.outcome for v in shown)
     for outcome in Outcome:
@@ -101,57 +103,13 @@ def _verdicts(verdicts: tuple[Verdict, ...], paint: Paint, detail: Detail) -> It
             yield f"{hidden[outcome]:,} other orders  {paint(outcome.value, *_OUTCOME_STYLE[outcome])}"
 
 
-def _unresolved(coverage: Coverage) -> str:
-    """A verdict rests on what is resolved: say where that is not everything."""
-    if coverage.resolved == coverage.references:
-        return ""
-    return f" ({coverage.resolved:,} of {coverage.references:,} references resolved)"
-
-
-def _label(finding: Finding, paint: Paint) -> str:
-    return f"{paint(finding.severity.value, *_SEVERITY_STYLE[finding.severity])} {paint(finding.rule, 'bold')}"
-
-
-def _packages(finding: Finding) -> str:
-    return ", ".join(name(str(package)) for package in finding.packages)
-
-
-def _mark(known: bool, paint: Paint) -> str:
-    return f" {paint('(known)', 'dim')}" if known else ""
-
-
-def _head(finding: Finding, paint: Paint, known: bool) -> str:
-    return f"{_label(finding, paint)}: {_packages(finding)}{_mark(known, paint)}"
-
-
-def _finding(finding: Finding, names: Mapping[str, str], paint: Paint, detail: Detail, *, known: bool) -> Iterator[str]:
-    yield _head(finding, paint, known)
-    yield from paint.wrap(finding.summary, 2)
-    if finding.explanation:
-        yield ""
-        yield from paint.wrap(finding.explanation, 2)
-    yield ""
-    about = [package.name for package in finding.packages]
-    facts = [("confidence", finding.confidence.value), ("id", finding.id)]
-    if finding.silent:
-        facts.insert(0, ("effect", "a wrong result rather than a crash"))
-    if finding.safe_order is not None:
-        facts.insert(0, ("works", paint(orders.around(finding.safe_order, about), "green")))
-    if finding.failing_order is not None:
-        facts.insert(0, ("fails", paint(orders.around(finding.failing_order, about), "red")))
-    yield from paint.columns(((paint(f"{key}:", "dim"), value) for key, value in facts), indent=2)
-    if finding.advice:
-        yield ""
-        yield "  " + paint("What helps", "bold")
-    for advice in finding.advice:
-        checked = " (checked: the model finds it clean)" if advice.checked else ""
-        who = "you" if advice.who == "user" else advice.who
-        yield from paint.wrap(f"- {who}: {advice.text}{checked}", 4, hang=2)
-    evidence = list(evidence_lines(finding, names, paint, everything=detail is Detail.FULL))
-    if evidence:
-        yield ""
-        yield "  " + paint("Evidence", "bold")
-        yield from evidence
+def _share(coverage: Coverage) -> str:
+    """A verdict rests on what is resolved: say how much that is, never rounded up."""
+    if not coverage.references:
+        return "no references"
+    hundredths = coverage.resolved * 10_000 // coverage.references
+    percent = f"{hundredths // 100}.{hundredths % 100:02}" if hundredths % 100 else f"{hundredths // 100}"
+    return f"{percent} % of references resolved"
 
 
 def _accepted(view: View, paint: Paint, detail: Detail) -> Iterator[str]:
@@ -166,7 +124,7 @@ def _accepted(view: View, paint: Paint, detail: Detail) -> Iterator[str]:
     if detail is Detail.FULL:
         for finding in view.accepted:
             reason = view.suppressed[finding.id].reason
-            yield from paint.wrap(f"suppressed {finding.rule}: {_packages(finding)}: {name(reason, 1000)}", 0, hang=2)
+            yield from paint.wrap(f"suppressed {finding.rule}: {packages(finding)}: {name(reason, 1000)}", 0, hang=2)
 
 
 def _not_analysed(result: ScanResult, paint: Paint) -> Iterator[str]:

@@ -44,6 +44,11 @@ class Played:
     load: Load
     event: LoadEvent
 
+    @property
+    def tried(self) -> bool:
+        """Whether it is a bare name that dlopen merely tries: nobody needs what may not be there."""
+        return self.load.module is None and "/" not in self.load.path
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -73,6 +78,8 @@ class Host(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def libc(self) -> str: ...
+    @property
     def libc_version(self) -> tuple[int, int]: ...
 
 
@@ -90,7 +97,8 @@ class Case:
     given one, then others of all packages, and orders of two where a third would come between them.
     owners: file id -> package name; files of the host are absent. site_packages: where the wheels lie.
     plans: import order -> what it does, as far as Python source tells. descriptors: protobuf descriptors of modules
-    that two packages have under one name, imported or not.
+    that two packages have under one name, imported or not. erroneous: orders in which some rule is known to have an
+    error, whatever the rule that asks.
     """
 
     world: World
@@ -103,6 +111,7 @@ class Case:
     site_packages: str
     plans: Mapping[tuple[str, ...], LoadPlan] = field(default_factory=dict)
     descriptors: tuple[Placed, ...] = ()
+    erroneous: frozenset[tuple[str, ...]] = frozenset()
     _cache: dict[object, object] = field(default_factory=dict, compare=False)
 
     @cached_property
@@ -143,12 +152,20 @@ class Case:
         return posixpath.basename(self.world.paths[file])
 
     def safe_orders(self, failing: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
-        """Return the orders that were played, are not among `failing`, import no less, and load everything."""
+        """Return the orders that were played, import no less than `failing`, and have no error as far as is known.
+
+        That is: they are not among `failing`, not known to be erroneous, and load everything, in later use too.
+        """
         bad = {tuple(order) for order in failing}
         wanted = {name for order in bad for name in order}
+        bad |= self.erroneous | self._broken
         orders = dict.fromkeys(run.order for run in self.together)
-        broken = {run.order for run in self.together if run.stage is Stage.IMPORT and any(self.new_failures(run))}
-        return [order for order in orders if order not in bad | broken and wanted <= set(order)]
+        return [order for order in orders if order not in bad and wanted <= set(order)]
+
+    @cached_property
+    def _broken(self) -> frozenset[tuple[str, ...]]:
+        """The joint orders in which a load fails at some stage, though it succeeds alone; mere tries do not count."""
+        return frozenset(run.order for run in self.together if any(not p.tried for p in self.new_failures(run)))
 
     def new_failures(self, run: Run) -> Iterator[Played]:
         """Yield the loads that fail in a run although they succeed when their package is imported alone."""

@@ -151,7 +151,7 @@ def _finding(case: Case, refusal: Refusal) -> Finding:
             "because it knows of a conflict between its own libraries and the other package's."
         ),
         advice=advice,
-        key=[refusal.demand.module],
+        key=[package, refusal.demand.module, path],
         failing_order=refusal.failing[0],
         safe_order=safe[0] if safe else None,
         objects=[path],

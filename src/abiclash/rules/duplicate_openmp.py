@@ -174,10 +174,11 @@ def _shared_name(case: Case, soname: str, owners: dict[str, list[ObjectFacts]]) 
         confidence=Confidence.POSSIBLE,
         summary=f"{listed(owners)} each carry the OpenMP runtime {soname}; only its common name keeps it single.",
         explanation=(
-            f"Each of {listed(owners)} brings its own {soname}. Importing them works, because ld.so loads a name only "
-            "once and all use the copy that came first. If a program opens the other copy by its path (ctypes.CDLL), "
-            "or a later release gives one of them a name of its own, there are two, and the second one that starts "
-            'aborts: "OMP: Error #15: Initializing libiomp5.so, but found libiomp5.so already initialized".\n\n'
+            f"Each of {listed(owners)} brings its own {soname}. Importing them works, because a process loads a name "
+            "only once and all use the copy that came first. If a program opens the other copy by its path "
+            "(ctypes.CDLL), or a later release gives one of them a name of its own, there are two, and the second one "
+            'that starts aborts: "OMP: Error #15: Initializing libiomp5.so, but found libiomp5.so already '
+            'initialized".\n\n'
             "The copy that came first also serves the package that was built with another version."
         ),
         advice=[

@@ -144,26 +144,9 @@ def _finding(
         confidence=Confidence.LIKELY if write.where.certainty == "certain" else Confidence.POSSIBLE,
         audience=Audience.USER if place and orders else Audience.RESEARCHER,
         summary=f"importing {package} sets {name}, which libraries of {others} read.",
-        explanation=(
-            f"Importing {package} runs {path}:{write.setting.line}, which sets the environment variable {name} to "
-            f"{write.setting.value}. {case.basename(files[0])} of {others} reads that variable too. Once {package} has "
-            f"been imported, {others} looks where {package} points to, and finds files that were made for another copy "
-            "of the library: plugins are refused, and the process may stop.\n\nIt depends on when the library reads "
-            f"the variable: what has been initialised before {package} is not affected."
-        ),
-        advice=[
-            Advice(
-                "user",
-                f"Import and initialise {others} before {package}, or run `os.environ.pop({name!r}, None)` after "
-                f"importing {package}.",
-            ),
-            Advice(
-                f"maintainer of {package}",
-                f"Do not set {name} for the whole process: pass the path to the library itself, or set it only where "
-                "the library is used.",
-            ),
-        ],
-        key=[name],
+        explanation=_explanation(case, write, path, others, files[0]),
+        advice=_advice(write, others),
+        key=[package, name],
         failing_order=orders[0] if orders else None,
         safe_order=safe[0] if safe else None,
         objects=[path, *(case.path(file) for file in files[:20])],
@@ -178,3 +161,30 @@ def _finding(
             "failing_orders": [list(order) for order in orders],
         },
     )
+
+
+def _explanation(case: Case, write: Write, path: str, others: str, reader: int) -> str:
+    name, package = write.setting.name, write.package
+    return (
+        f"Importing {package} runs {path}:{write.setting.line}, which sets the environment variable {name} to "
+        f"{write.setting.value}. {case.basename(reader)} of {others} reads that variable too. Once {package} has "
+        f"been imported, {others} looks where {package} points to, and finds files that were made for another copy "
+        "of the library: plugins are refused, and the process may stop.\n\nIt depends on when the library reads "
+        f"the variable: what has been initialised before {package} is not affected."
+    )
+
+
+def _advice(write: Write, others: str) -> list[Advice]:
+    name, package = write.setting.name, write.package
+    return [
+        Advice(
+            "user",
+            f"Import and initialise {others} before {package}, or run `os.environ.pop({name!r}, None)` after "
+            f"importing {package}.",
+        ),
+        Advice(
+            f"maintainer of {package}",
+            f"Do not set {name} for the whole process: pass the path to the library itself, or set it only where "
+            "the library is used.",
+        ),
+    ]

@@ -93,15 +93,19 @@ def _is(case: Case, name: str, facts: ObjectFacts) -> bool:
 def _finding(case: Case, name: str, paths: list[str], refused: list[FailureGroup], *, at_import: bool) -> Finding:
     package = case.packages[name]
     libc = ".".join(map(str, case.host.libc_version))
-    effect = (
-        f"glibc {libc} refuses to load it, so the import fails."
-        if refused
-        else f"glibc {libc} obeys and makes the stack of the whole process executable, which exposes every other "
-        "package to an attack that is otherwise blocked; glibc 2.41 and later refuse to load it."
-    )
+    musl = case.host.libc == "musl"
+    if refused:
+        effect = f"glibc {libc} refuses to load it, so the import fails."
+    elif musl:
+        effect = "musl ignores the mark; code that does run on the stack would crash."
+    else:
+        effect = (
+            f"glibc {libc} obeys and makes the stack of the whole process executable, which exposes every other "
+            "package to an attack that is otherwise blocked; glibc 2.41 and later refuse to load it."
+        )
     return RULE.finding(
         packages=[package.id, *(victim for group in refused for victim in group.victims)],
-        severity=Severity.ERROR if refused else Severity.WARNING,
+        severity=Severity.ERROR if refused else Severity.NOTE if musl else Severity.WARNING,
         confidence=Confidence.CERTAIN if at_import else Confidence.POSSIBLE,
         summary=f"{name} asks for an executable stack for the whole process.",
         explanation=f"{paths[0]} is marked as needing an executable stack, usually by mistake of its build. {effect}",
@@ -111,8 +115,8 @@ def _finding(case: Case, name: str, paths: list[str], refused: list[FailureGroup
                 f"maintainer of {name}", "Link with -z noexecstack, or run patchelf --clear-execstack on the library."
             ),
         ],
-        key=["exec-stack"],
-        failing_order=(name,) if package.requested else None,
+        key=[name],
+        failing_order=(name,) if refused and package.requested else None,
         objects=paths,
-        evidence={"libc": libc, "refused": bool(refused)},
+        evidence={"libc": f"{case.host.libc} {libc}", "refused": bool(refused)},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from abiclash.linker.link_map import LoadFailure
     from abiclash.rules.case import Case, Played, Run
     from abiclash.rules.model import PackageId
+
+
+_PATH = re.compile(r"/[^\s:()`']+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +115,14 @@ def loaded_by_name(run: Run, name: str) -> int | None:
 
 def said(case: Case, failure: LoadFailure) -> str:
     """Return dlerror()'s whole message, with the name and version of an undefined symbol."""
-    if failure.key is None:
-        return failure.message
-    version = f", version {failure.version}" if failure.version else ""
-    return f"{failure.message}: {case.names([failure.key])[failure.key]}{version}"
+    return failure.said(None if failure.key is None else case.names([failure.key])[failure.key])
 
 
-def shown(case: Case, path: str) -> str:
-    """Return a path of a message as findings show it."""
-    return posixpath.normpath(path).removeprefix(case.site_packages + "/")
+def quoted(case: Case, failure: LoadFailure) -> str:
+    """Return the same as findings quote it: paths as in `shown`."""
+    return shown(case, said(case, failure))
+
+
+def shown(case: Case, text: str) -> str:
+    """Return a path, or a message with paths, as findings show it: without the folder of this environment."""
+    return _PATH.sub(lambda path: posixpath.normpath(path[0]), text).replace(case.site_packages + "/", "")

@@ -101,7 +101,7 @@ def _finding(case: Case, one: str, other: str, paths: list[str]) -> Finding:
             "package runs with files that are not its own. Uninstalling one removes files of the other."
         ),
         advice=[Advice("user", f"Install {one} or {other}, not both in one environment.")],
-        key=[one, other],
+        key=[],
         objects=native[:50],
         evidence={"files": len(paths), "examples": paths[:20]},
         silent=True,

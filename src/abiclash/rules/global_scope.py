@@ -49,6 +49,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import Means, by_package, changes, known_names
 from abiclash.rules.culprits import importers, library_name, named, orders, who
 from abiclash.rules.families import examples
@@ -122,13 +123,14 @@ def _finding(case: Case, taking: Taking) -> Finding:
         summary=_summary(first, second, taking, severity),
         explanation=_explanation(case, run, taking, [names[key] for key in sorted(taking.telling) if key in names]),
         advice=_advice(case, taking, safe),
-        key=[],
+        key=[f"{case.owner(providers[0])} serves {case.owner(taking.user) or case.path(taking.user)}"],
         failing_order=None if severity is Severity.NOTE else run.order,
         safe_order=safe[0] if safe and severity is not Severity.NOTE else None,
         objects=[case.path(file) for file in (*providers, *users)],
         symbols=sorted(set(names.values())),
         evidence={
             "stage": run.stage.value,
+            "look_ups": look_ups(case, run, ((taking.user, key) for key in sorted(taking.telling))),
             "counts": {kind: len(getattr(taking, kind)) for kind in KINDS},
             "examples": _examples(taking, names),
             "compilers": {case.path(file): toolchain(case.facts(file)).shown for file in (*providers, *users)},
@@ -236,7 +238,7 @@ def _hazard(case: Case, run: Run, files: list[int]) -> Finding:
             "is loaded later looks there first. Nothing in this set changes by it; another package's can."
         ),
         advice=[Advice(f"maintainer of {case.owner(files[0])}", _NOT_GLOBAL)],
-        key=[],
+        key=["serves nobody"],
         objects=[case.path(file) for file in files],
         evidence={"definitions": exported, "objects": len(files)},
     )

@@ -48,6 +48,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from abiclash.linker.lookup import NOT_FOUND
+from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import by_package, changes, known_names
 from abiclash.rules.culprits import importers, library_name, named, orders, who
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
@@ -230,13 +231,14 @@ def _finding(case: Case, interposed: Interposed) -> Finding:
         ),
         explanation=_explanation(case, run, interposed, own=own),
         advice=_advice(case, providers[0], second, safe, own=own),
-        key=[],
+        key=[str(case.owner(providers[0]))],
         failing_order=run.order if mixed or own else None,
         safe_order=safe[0] if safe and (mixed or own) else None,
         objects=[case.path(file) for file in (*providers, *users)],
         symbols=names,
         evidence={
             "stage": run.stage.value,
+            "look_ups": look_ups(case, run, ((file, key) for file in users for key in sorted(interposed.keys))),
             "ends": [
                 {
                     "allocates": case.path(ends.library),

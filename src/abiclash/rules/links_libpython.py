@@ -82,7 +82,7 @@ def check(case: Case) -> Iterable[Finding]:
                 "distributions' are, do not have it, and where it exists a second copy of the interpreter is mapped."
             ),
             advice=[Advice(f"maintainer of {name}", "Do not link extension modules against libpython.")],
-            key=names,
+            key=[],
             objects=paths[:50],
             evidence={"needed": names, "objects": len(paths)},
         )

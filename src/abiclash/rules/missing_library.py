@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.rules.failures import failure_groups, safe_orders
+from abiclash.rules.failures import failure_groups, quoted, safe_orders
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 
@@ -61,7 +61,7 @@ RULE = Rule(
 def check(case: Case) -> Iterable[Finding]:
     """State libraries that are needed and missing; a bare name that dlopen merely tries is no need."""
     for group in failure_groups(case, "missing-library"):
-        if any(played.load.module is not None or "/" in played.load.path for _, played in group.seen):
+        if not all(played.tried for _, played in group.seen):
             yield _finding(case, group)
 
 
@@ -82,8 +82,8 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
         audience=Audience.USER if severity is not Severity.NOTE else Audience.MAINTAINER,
         summary=f"{victims} needs {name}, which is neither in the wheels nor on {_host(case)}.",
         explanation=(
-            f"{needing} needs {name}. None of the scanned packages installs it where ld.so searches, and "
-            f"{_host(case)} does not have it.{alone} Loading it fails with: {group.failure.message}"
+            f"{needing} needs {name}. None of the scanned packages installs it where the dynamic linker searches, and "
+            f"{_host(case)} does not have it.{alone} Loading it fails with: {quoted(case, group.failure)}"
         ),
         advice=[
             *([Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True)] if safe else []),
@@ -103,8 +103,9 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
         safe_order=safe[0] if safe else None,
         objects=[needing],
         evidence={
-            "message": group.failure.message,
+            "message": quoted(case, group.failure),
             "alone": group.alone,
+            "stage": group.run.stage.value,
             "failing_orders": [list(order) for order in group.orders],
         },
     )

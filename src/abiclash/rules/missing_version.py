@@ -40,16 +40,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.rules.failures import bringer, failure_groups, loaded_by_name, safe_orders, shown
+from abiclash.rules.displaced import displaced, fatal_needs, sides
+from abiclash.rules.failures import bringer, failure_groups, loaded_by_name, quoted, shown
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
+from abiclash.rules.words import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from abiclash.rules.case import Case
     from abiclash.rules.failures import FailureGroup
-    from abiclash.rules.model import Finding
+    from abiclash.rules.model import Finding, PackageId
 
 RULE = Rule(
     id="missing-version",
@@ -64,57 +66,84 @@ RULE = Rule(
 
 
 def check(case: Case) -> Iterable[Finding]:
-    """State each version that a load does not find."""
+    """One finding for each library and the packages that it is too old for, whatever number of versions it lacks.
+
+    Where the two packages' files lack symbols of each other too, soname-collision tells it all.
+    """
+    collisions = fatal_needs(case)
+    found: dict[tuple[str, bool, tuple[PackageId, ...]], list[FailureGroup]] = {}
     for group in failure_groups(case, "missing-version"):
-        yield _finding(case, group)
+        if not any(sides(case, item) in collisions for _, item in displaced(case, group)):
+            found.setdefault((group.failure.object, group.alone, group.victims), []).append(group)
+    for groups in found.values():
+        yield _finding(case, groups)
 
 
-def _finding(case: Case, group: FailureGroup) -> Finding:
+def _finding(case: Case, groups: list[FailureGroup]) -> Finding:
+    group = min(groups, key=lambda each: (not each.certain, not each.at_import))
     failure, run = group.failure, group.run
     library = loaded_by_name(run, failure.object)
     owner = case.package(library) if library is not None else None
     first = bringer(case, run, library) if library is not None else None
     name = shown(case, failure.object)
-    needing = case.path(failure.needed_by) if failure.needed_by is not None else "an object"
-    victims = " and ".join(p.name for p in group.victims) or "a package"
-    safe = safe_orders(case, group)
-    told = shown(case, failure.message)
-    by = f", which {first.name} brought into the process" if first and first not in group.victims else ""
-    advice = []
-    if safe:
-        advice.append(Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True))
-    advice.append(Advice("user", f"Use a system or environment whose {_plain(name)} defines {failure.version}."))
-    bundle = "" if group.alone else f"Bundle {_plain(name)} under a unique name (auditwheel repair), or n"
-    advice += [
-        Advice(f"maintainer of {p.name}", f"{bundle or 'N'}eed only versions that the promised platform has.")
-        for p in group.victims
-    ]
+    needing = [case.path(each.failure.needed_by) for each in groups if each.failure.needed_by is not None]
+    orders = list(dict.fromkeys(order for each in groups for order in each.orders))
+    safe = case.safe_orders(orders) if group.at_import or not group.alone else []
+    versions = list(dict.fromkeys(each.failure.version for each in (group, *groups)))
     return RULE.finding(
         packages=[p for p in (*group.victims, owner, first) if p is not None],
         severity=group.severity,
         confidence=group.confidence,
-        summary=f"{victims} needs {failure.version} of {_plain(name)}; the copy that gets loaded does not have it.",
-        explanation=(
-            f"{needing} was built against a newer {_plain(name)} and needs its symbol version {failure.version}. "
-            + (
-                f"It gets {name}, which does not have it, so ld.so refuses: {told}"
-                if group.alone
-                else f"When it is loaded, the process already uses {name}{by}, because a library name is looked up "
-                f"only once per process. That copy has no {failure.version}, so ld.so refuses: {told}"
-            )
-        ),
-        advice=advice,
-        key=[failure.version],
+        summary=_summary(group, first, versions, _plain(name)),
+        explanation=_explanation(case, group, first, name),
+        advice=_advice(group, versions, _plain(name), safe),
+        key=[_plain(name)],
         failing_order=tuple(p.name for p in group.victims[:1]) if group.alone else run.order,
         safe_order=safe[0] if safe else None,
-        objects=dict.fromkeys([needing, name]),
+        objects=dict.fromkeys([*needing, name]),
         evidence={
-            "message": failure.message,
-            "version": failure.version,
+            "message": quoted(case, failure),
+            "versions": versions,
             "alone": group.alone,
-            "failing_orders": [list(order) for order in group.orders],
+            "stage": run.stage.value,
+            "failing_orders": [list(order) for order in orders],
         },
     )
+
+
+def _summary(group: FailureGroup, first: PackageId | None, versions: list[str], library: str) -> str:
+    victims = " and ".join(p.name for p in group.victims) or "a package"
+    needs = f"{victims} needs {listed(versions, 2)} of {library}"
+    if group.alone or first is None or first in group.victims:
+        return f"{needs}; the copy that gets loaded does not have {'it' if len(versions) == 1 else 'them'}."
+    return f"{needs}, which the copy that {first.name} brings into the process lacks: after it, the load fails."
+
+
+def _explanation(case: Case, group: FailureGroup, first: PackageId | None, name: str) -> str:
+    failure = group.failure
+    needing = case.path(failure.needed_by) if failure.needed_by is not None else "an object"
+    told = quoted(case, failure)
+    begin = f"{needing} was built against a newer {_plain(name)} and needs its symbol version {failure.version}. "
+    if group.alone:
+        return f"{begin}It gets {name}, which does not have it, so the dynamic linker refuses: {told}"
+    by = f", which {first.name} brought into the process" if first and first not in group.victims else ""
+    return (
+        f"{begin}When it is loaded, the process already uses {name}{by}, because a library name is looked up only "
+        f"once per process. That copy has no {failure.version}, so the dynamic linker refuses: {told}"
+    )
+
+
+def _advice(group: FailureGroup, versions: list[str], library: str, safe: list[tuple[str, ...]]) -> list[Advice]:
+    advice = [Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True)] if safe else []
+    advice.append(Advice("user", f"Use a system or environment whose {library} defines {listed(versions, 2)}."))
+    target = "build on an image of the promised platform (auditwheel's manylinux images)"
+    if group.alone:
+        cure = f"Need only versions that the promised platform has: {target}."
+    else:
+        cure = (
+            f"Bundle {library} under a name of its own (`auditwheel repair` puts a hash into its soname), or {target}."
+        )
+    return advice + [Advice(f"maintainer of {p.name}", cure) for p in group.victims]
 
 
 def _plain(path: str) -> str:

@@ -92,7 +92,8 @@ class Finding:
     id: stable fingerprint, see `fingerprint`. failing_order, safe_order: names of packages in import order, None
     where no order matters or none is safe. objects: paths, relative to site-packages or absolute on the host.
     symbols: raw names, all of them. summary: one plain sentence. explanation: for someone who types
-    `pip install`: the chain of causes, paragraphs separated by an empty line. evidence: JSON values only.
+    `pip install`: the chain of causes, paragraphs separated by an empty line. evidence: JSON values only; of its keys
+    `bindings`, `failing_orders` and `stage` ("import" or "use") mean the same everywhere.
     silent: the consequence is a wrong result, not a crash.
     """
 
@@ -111,6 +112,13 @@ class Finding:
     symbols: tuple[str, ...] = ()
     evidence: Mapping[str, object] = field(default_factory=dict)
     silent: bool = False
+
+
+def failing_orders(finding: Finding) -> list[tuple[str, ...]]:
+    """Return all orders in which a finding says that it happens; none where no order matters."""
+    stated = finding.evidence.get("failing_orders")
+    others = [tuple(map(str, order)) for order in stated if order] if isinstance(stated, list) else []
+    return list(dict.fromkeys([*([finding.failing_order] if finding.failing_order else []), *others]))
 
 
 def by_weight(finding: Finding) -> tuple[int, int, str, tuple[PackageId, ...], str]:
@@ -194,13 +202,13 @@ def stable_name(path: str) -> str:
     return _SO_VERSION.sub("", _BUILD_TAG.sub("", _HASH.sub("", name)))
 
 
-def fingerprint(rule: str, packages: Iterable[str], objects: Iterable[str], key: Iterable[str]) -> str:
+def fingerprint(rule: str, packages: Iterable[str], key: Iterable[str]) -> str:
     """Return a finding's id, `rule-xxxxxxxx`: equal for the same cause in other versions, orders and hosts.
 
-    packages: names without versions. key: what tells two findings of one rule on the same objects apart,
-    usually the symbols that give the cause its name. The order of each does not matter.
+    packages: names without versions. key: what tells two findings of one rule on the same packages apart: names that
+    do not come and go with every release; of paths only what `stable_name` leaves counts. Order does not matter.
     """
-    parts = (packages, {stable_name(path) for path in objects}, key)
+    parts = (packages, {stable_name(text) for text in key})
     text = "\0\0".join("\0".join(sorted(set(part))) for part in parts)
     digest = hashlib.sha256(f"{rule}\0\0{text}".encode("utf-8", "surrogateescape"))
     return f"{rule}-{digest.hexdigest()[:8]}"

@@ -45,6 +45,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import Means, by_package, changes, column, is_function, is_strong, known_names
 from abiclash.rules.culprits import library_name, named, orders, owners, who
 from abiclash.rules.families import examples
@@ -143,7 +144,7 @@ def _finding(case: Case, mismatch: Mismatch) -> Finding:
             Advice(f"maintainer of {package}", "Hide what is not meant to be exported (-fvisibility=hidden).")
             for package in owners(case, (*users, *providers))
         ],
-        key=tables,
+        key=[f"{case.owner(providers[0])} serves {case.owner(users[0])}"],
         failing_order=run.order if tables else None,
         safe_order=safe[0] if safe and tables else None,
         objects=[case.path(file) for file in (*providers, *users)],
@@ -155,6 +156,7 @@ def _finding(case: Case, mismatch: Mismatch) -> Finding:
                 for name, (user, _, own, there) in sorted((names[key], everything[key]) for key in everything)
             ][:EXAMPLES],
             "compilers": compilers,
+            "look_ups": look_ups(case, run, ((sides[0], key) for key, sides in sorted(everything.items()))),
             "orders": [list(order) for order in failing],
         },
     )

@@ -135,7 +135,7 @@ def _finding(
         advice=[
             Advice(f"maintainer of {name}", "Build in the image of the tag and let auditwheel repair choose the tag.")
         ],
-        key=versions or ["libc"],
+        key=[],
         objects=paths[:50],
         evidence={"tag": tag, "versions": versions, "objects": len(paths)},
     )

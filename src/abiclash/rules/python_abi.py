@@ -231,7 +231,7 @@ def _finding(
                 + ", and build new releases with the newest headers, which support older releases too.",
             ),
         ],
-        key=key,
+        key=[*key, user],
         failing_order=failing[0],
         objects=[case.path(file) for file in files[:50]],
         evidence={
@@ -275,7 +275,7 @@ def _handshake_finding(case: Case, shake: Handshake, runs: list[Run]) -> Finding
             Advice("user", f"Install releases of {user} and {other} that contain one version of {library}."),
             Advice(f"maintainer of {user}", f"State in Requires-Dist which releases of {other} fit this build."),
         ],
-        key=[library],
+        key=[library, user],
         failing_order=failing[0],
         objects=[case.path(file) for file in files],
         evidence={

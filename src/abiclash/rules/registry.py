@@ -69,7 +69,7 @@ class Rule:
         summary: str,
         explanation: str,
         advice: Iterable[Advice],
-        key: Iterable[str] | None = None,
+        key: Iterable[str],
         severity: Severity | None = None,
         confidence: Confidence | None = None,
         audience: Audience | None = None,
@@ -82,12 +82,12 @@ class Rule:
     ) -> Finding:
         """Return a finding of this rule; severity, confidence and audience are the rule's unless told otherwise.
 
-        key: what tells it apart from the rule's other findings on the same objects (default: the symbols).
+        key: what makes the cause itself (`model.fingerprint`); empty where the rule has one finding for the packages.
         """
         packages, objects, symbols = tuple(sorted(set(packages))), tuple(objects), tuple(symbols)
         names = [package.name for package in packages]
         return Finding(
-            id=fingerprint(self.id, names, objects, symbols if key is None else key),
+            id=fingerprint(self.id, names, key),
             rule=self.id,
             severity=severity or self.severity,
             confidence=confidence or self.confidence,

@@ -50,6 +50,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import Means, by_package, changes, crossings, is_function, is_strong, known_names
 from abiclash.rules.culprits import library_name, named, orders, who
 from abiclash.rules.families import examples
@@ -185,7 +186,7 @@ def _clash(case: Case, capture: Capture) -> Finding:
             f"other: the process can crash when {second} uses it. Import order: {in_order(run.order)}."
         ),
         advice=_advice(capture.package, second, source, lib, safe),
-        key=classes,
+        key=[lib, capture.package, *classes],
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
         objects=[case.path(file) for file in (*providers, capture.library, *victims)],
@@ -194,6 +195,7 @@ def _clash(case: Case, capture: Capture) -> Finding:
             "stage": run.stage.value,
             "classes": [_class(case, m) for m in _distinct(m for _, m in capture.mixes)],
             "captured": {"symbols": len(capture.keys), "strong functions": len(capture.strong)},
+            "look_ups": look_ups(case, run, [(capture.library, taken[0].key)]),
             "failing_orders": [list(order) for order in failing],
         },
     )
@@ -268,7 +270,7 @@ def _hazard(case: Case, capture: Capture) -> Finding:
                 f"Do not export {lib}'s symbols: link with -Wl,--exclude-libs,ALL or a version script.",
             )
         ],
-        key=[],
+        key=[lib, capture.package],
         objects=[case.path(file) for file in (*providers, capture.library)],
         symbols=names,
         evidence={

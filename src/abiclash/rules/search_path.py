@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING
 
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
+from abiclash.rules.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -125,10 +126,10 @@ def _finding(case: Case, name: str, kind: str, entries: list[tuple[str, str]]) -
     return RULE.finding(
         packages=[case.packages[name].id],
         severity=Severity.WARNING if risky else Severity.NOTE,
-        summary=f"{name}: {len(paths)} object(s) search for libraries in {_WORDS[kind]}.",
+        summary=f"{name}: {counted(len(paths), 'object')} search for libraries in {_WORDS[kind]}.",
         explanation=(
-            f"{paths[0]} names {values[0]} in its run path, so ld.so looks for its libraries in {_WORDS[kind]} before "
-            "the system's own. What lies there on another machine is not the wheel's to decide."
+            f"{paths[0]} names {values[0]} in its run path, so the dynamic linker looks for its libraries in "
+            f"{_WORDS[kind]} before the system's own. What lies there on another machine is not the wheel's to decide."
         ),
         advice=[
             Advice(

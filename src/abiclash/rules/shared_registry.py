@@ -78,7 +78,6 @@ def check(case: Case) -> Iterable[Finding]:
 
 
 def _descriptors(case: Case, pair: Pair, clash: DescriptorClash) -> Finding:
-    imported = clash.imported != "possible"
     failing = played_orders(case)
     what = sorted(clash.files) or sorted(clash.names)
     noun = "descriptor file" if clash.files else "message"
@@ -87,34 +86,13 @@ def _descriptors(case: Case, pair: Pair, clash: DescriptorClash) -> Finding:
     one, other = pair
     return RULE.finding(
         packages=_pair(case, pair),
-        severity=Severity.ERROR if imported else Severity.WARNING,
+        severity=Severity.ERROR if clash.imported != "possible" else Severity.WARNING,
         confidence=Confidence(clash.imported),
         summary=f"{one} and {other} register {counted(len(what), noun)} of one name in protobuf's pool, such as "
         f"{what[0]}; whichever comes second fails.",
-        explanation=(
-            f"{modules[one]} (of {one}) and {modules[other]} (of {other}) both register {listed(what)} in protobuf's "
-            "default descriptor pool, of which a process has one, and what they register differs. The pool refuses "
-            "the second one: TypeError: Couldn't build proto file into descriptor pool: duplicate "
-            + ("file name" if clash.files else "symbol")
-            + f" {what[0]}.\n\n"
-            + (
-                "Importing both packages in one process fails, in either order."
-                if imported
-                else "The imports alone are not seen to reach both modules; the failure comes when they are used."
-            )
-        ),
-        advice=[
-            Advice("user", f"Use {one} and {other} in separate processes or environments; no import order helps."),
-            *(
-                Advice(
-                    f"maintainer of {name}",
-                    f"Give {what[0]} a path and a protobuf package of its own (such as {name}/{what[0]}), and generate "
-                    "the modules anew.",
-                )
-                for name in pair
-            ),
-        ],
-        key=what,
+        explanation=_refusal(pair, clash, modules, what),
+        advice=_renames(pair, what[0]),
+        key=["protobuf"],
         failing_order=failing[0] if failing else None,
         objects=[path.removeprefix(case.site_packages + "/") for _, path, *_ in places],
         evidence={
@@ -131,9 +109,40 @@ def _descriptors(case: Case, pair: Pair, clash: DescriptorClash) -> Finding:
                 for owner, path, _, file, hash_ in places
             ],
             "imported": clash.imported,
+            "stage": (Stage.USE if clash.imported == "possible" else Stage.IMPORT).value,
             "failing_orders": [list(order) for order in failing],
         },
     )
+
+
+def _refusal(pair: Pair, clash: DescriptorClash, modules: dict[str, str], what: list[str]) -> str:
+    one, other = pair
+    outcome = (
+        "The imports alone are not seen to reach both modules; the failure comes when they are used."
+        if clash.imported == "possible"
+        else "Importing both packages in one process fails, in either order."
+    )
+    return (
+        f"{modules[one]} (of {one}) and {modules[other]} (of {other}) both register {listed(what)} in protobuf's "
+        "default descriptor pool, of which a process has one, and what they register differs. The pool refuses "
+        "the second one: TypeError: Couldn't build proto file into descriptor pool: duplicate "
+        f"{'file name' if clash.files else 'symbol'} {what[0]}.\n\n{outcome}"
+    )
+
+
+def _renames(pair: Pair, what: str) -> list[Advice]:
+    apart = f"Use {' and '.join(pair)} in separate processes or environments; no import order helps."
+    return [
+        Advice("user", apart),
+        *(
+            Advice(
+                f"maintainer of {name}",
+                f"Give {what} a path and a protobuf package of its own (such as {name.replace('-', '_')}/{what}), and "
+                "generate the modules anew.",
+            )
+            for name in pair
+        ),
+    ]
 
 
 def _pair(case: Case, pair: Pair) -> list[PackageId]:
@@ -161,35 +170,20 @@ def _types(case: Case) -> Iterator[Finding]:
 
 
 def _type_finding(case: Case, run: Run, clash: TypeClash, failing: Sequence[tuple[str, ...]]) -> Finding:
-    nanobind = "pybind11" not in clash.key
     owners = [case.owner(file) or "" for file in clash.files]
     one, other = sorted({owner for owner in owners if owner})
     types = [readable(name) for name in clash.types]
-    library = "nanobind" if nanobind else "pybind11"
-    when = "As soon as both packages are imported" if run.stage is Stage.IMPORT else "When both modules are loaded"
-    outcome = (
-        "the second definition is ignored with a warning, and both packages then use the first one's class"
-        if nanobind
-        else f'the second module fails: ImportError: generic_type: type "{types[0]}" is already registered!'
-    )
+    library = "pybind11" if "pybind11" in clash.key else "nanobind"
     return RULE.finding(
         packages=named(case, run, clash.files),
         severity=Severity.WARNING,
         confidence=Confidence.LIKELY if run.stage is Stage.IMPORT else Confidence.POSSIBLE,
         summary=f"{one} and {other} bind {counted(len(types), 'C++ type')} of one name with {library}, such as "
         f"{types[0]}; whichever module comes second can fail.",
-        explanation=(
-            f"{case.path(clash.files[0])} and {case.path(clash.files[-1])} share {library}'s registry of types "
-            f"({clash.key}), which is keyed by the name of the C++ type. Both bind {listed(types)}. {when}, "
-            f"{outcome}. The order does not matter.\n\nThat does not happen where the types are bound with "
-            "py::module_local(), which cannot be seen in the files."
-        ),
+        explanation=_second_binding(case, run, clash, types, library),
         advice=[
             Advice("user", f"Do not use {one} and {other} in one process, or move one of them to another release."),
-            *(
-                Advice(f"maintainer of {name}", f"Bind these types with `py::module_local()`: {listed(types)}.")
-                for name in (one, other)
-            ),
+            *(Advice(f"maintainer of {name}", f"{_LOCAL[library]}: {listed(types)}.") for name in (one, other)),
         ],
         key=[library],
         failing_order=failing[0],
@@ -200,6 +194,27 @@ def _type_finding(case: Case, run: Run, clash: TypeClash, failing: Sequence[tupl
             "stage": run.stage.value,
             "failing_orders": [list(order) for order in failing],
         },
+    )
+
+
+_LOCAL = {
+    "pybind11": "Bind these types with `py::module_local()` (an argument of py::class_ and py::enum_)",
+    "nanobind": "Give the module's types a domain of their own (NB_DOMAIN of nanobind_add_module)",
+}
+
+
+def _second_binding(case: Case, run: Run, clash: TypeClash, types: list[str], library: str) -> str:
+    when = "As soon as both packages are imported" if run.stage is Stage.IMPORT else "When both modules are loaded"
+    outcome = (
+        "the second definition is ignored with a warning, and both packages then use the first one's class."
+        if library == "nanobind"
+        else f'the second module fails with ImportError: generic_type: type "{types[0]}" is already registered!'
+    )
+    return (
+        f"{case.path(clash.files[0])} and {case.path(clash.files[-1])} share {library}'s registry of types "
+        f"({clash.key}), which is keyed by the name of the C++ type. Both bind {listed(types)}. {when}, "
+        f"{outcome} The order does not matter.\n\nThat does not happen where the types are bound with "
+        "py::module_local(), which cannot be seen in the files."
     )
 
 
@@ -236,7 +251,7 @@ def _native_finding(case: Case, run: Run, clash: NativeClash, failing: Sequence[
             f'bound both there. The second entry ends the process: "{clash.registry.message}".'
         ),
         advice=advice,
-        key=[clash.registry.name],
+        key=[clash.registry.name, case.path(clash.provider)],
         failing_order=failing[0],
         safe_order=safe[0] if safe else None,
         objects=[case.path(file) for file in (*clash.files, clash.provider)],

@@ -51,6 +51,7 @@ import numpy as np
 
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.rules.case import Stage
+from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import (
     Means,
     by_package,
@@ -174,6 +175,7 @@ def _finding(case: Case, found: list[tuple[Run, Clash]]) -> Finding:
         summary=_summary(first, second, clashes, bool(fatal)),
         explanation=_explanation(case, run, clash, names[clash.key], at_import),
         advice=_advice(case, second, clash, names[clash.key], safe),
+        key=symbols,
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
         objects=[case.path(file) for file in (*providers, *users)],
@@ -192,6 +194,7 @@ def _finding(case: Case, found: list[tuple[Run, Clash]]) -> Finding:
                 }
                 for c in sorted(clashes, key=lambda c: (c.kind != "beyond", names[c.key]))
             ],
+            "look_ups": look_ups(case, run, [(clash.user, clash.key)]),
             "failing_orders": [list(order) for order in failing],
         },
         silent=bool(fatal) or clash.kind == "other",

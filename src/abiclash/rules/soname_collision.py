@@ -41,21 +41,20 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from abiclash.rules.case import Stage
-from abiclash.rules.failures import bringer, failure_groups, said, shown
+from abiclash.rules.displaced import differ, displacements, fatal_needs, lacks, sides
+from abiclash.rules.failures import bringer, quoted
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
+from abiclash.rules.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
-    from abiclash.facts.model import ObjectFacts
-    from abiclash.linker.link_map import LinkMap
     from abiclash.rules.case import Case, Run
+    from abiclash.rules.displaced import Displaced, Fatal
     from abiclash.rules.failures import FailureGroup
-    from abiclash.rules.model import Finding
+    from abiclash.rules.model import Finding, PackageId
 
 RULE = Rule(
     id="soname-collision",
@@ -67,25 +66,6 @@ RULE = Rule(
     since="0.1",
     references=("https://peps.python.org/pep-0600/",),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Displaced:
-    """A need that is met by another file in company: `user` needs `name`, gets `used`, and had `own` alone."""
-
-    user: int
-    name: str
-    own: int
-    used: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fatal:
-    """A load that fails for want of a symbol in an order in which it, or what it needs, got another file."""
-
-    group: FailureGroup
-    run: Run
-    need: Displaced
 
 
 @dataclass(slots=True)
@@ -104,71 +84,20 @@ def check(case: Case) -> Iterable[Finding]:
     """One finding for each pair of packages, however many libraries they share by name, and whoever is first."""
     found: dict[tuple[str, ...], Collision] = defaultdict(Collision)
     for run in case.together:
-        for item in _displacements(case, run):
-            if _differ(case, item.own, item.used):
-                found[_sides(case, item)].seen.append((run, item))
-    for group in failure_groups(case, "undefined-symbol"):
-        for run, item in [] if group.alone else displaced(case, group):
-            found[_sides(case, item)].fatal.append(Fatal(group, run, item))
+        for item in displacements(case, run):
+            if differ(case, item.own, item.used):
+                found[sides(case, item)].seen.append((run, item))
+    for pair, fatal in fatal_needs(case).items():
+        found[pair].fatal = fatal
     for _, collision in sorted(found.items()):
         yield _finding(case, collision)
-
-
-def _sides(case: Case, item: Displaced) -> tuple[str, ...]:
-    """Return the packages of the two files, '' for the host, sorted."""
-    return tuple(sorted((case.owner(item.used) or "", case.owner(item.own) or "")))
-
-
-def displaced(case: Case, group: FailureGroup) -> list[tuple[Run, Displaced]]:
-    """Return the needs of a failing load that another file meets in company, each with the first run that shows it."""
-    found: dict[tuple[int, int], tuple[Run, Displaced]] = {}
-    for run, played in group.seen:
-        for link in played.event.discarded:
-            for item in _of_link(case, run, link):
-                found.setdefault((item.own, item.used), (run, item))
-    return list(found.values())
-
-
-def _displacements(case: Case, run: Run) -> Iterator[Displaced]:
-    for link in run.process.maps.values():
-        yield from _of_link(case, run, link)
-
-
-def _of_link(case: Case, run: Run, link: LinkMap) -> Iterator[Displaced]:
-    """Compare what an object's DT_NEEDED names mean here with what they mean when a package is alone."""
-    for (_, stage), solo in case.alone.items():
-        other = solo.process.maps.get(link.file)
-        if other is None or stage is not run.stage:
-            continue
-        for name, own, used in zip(link.facts.needed, other.direct, link.direct, strict=False):
-            if own != used:
-                yield Displaced(link.file, name, own, used)
-
-
-def _differ(case: Case, own: int, used: int) -> bool:
-    """Whether two files under one name are different libraries, not two copies of one."""
-    first, second = case.facts(own), case.facts(used)
-    if first.build_id is not None and second.build_id is not None:
-        return first.build_id != second.build_id
-    return first.size != second.size or not np.array_equal(first.symbols.key, second.symbols.key)
-
-
-def _lacks(case: Case, own: int, used: int) -> int:
-    """Return how many definitions of the package's own file the other one does not have."""
-    mine, theirs = (_defined(case.facts(file)) for file in (own, used))
-    return int(np.count_nonzero(~np.isin(mine, theirs)))
-
-
-def _defined(facts: ObjectFacts) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    keys: np.ndarray[tuple[int], np.dtype[np.uint64]] = facts.symbols.key[facts.symbols.shndx != 0]
-    return keys
 
 
 def _worst(case: Case, collision: Collision) -> tuple[Run, Displaced, FailureGroup | None]:
     """Choose what to tell of: a load that fails, for sure if there is one, or else the file that lacks the most."""
 
     def weight(item: Displaced) -> tuple[int, str]:
-        return -_lacks(case, item.own, item.used), case.path(item.own)
+        return -lacks(case, item.own, item.used), case.path(item.own)
 
     if collision.fatal:
         surest = list(Confidence).index
@@ -186,9 +115,28 @@ def _orders(case: Case, collision: Collision) -> list[tuple[str, ...]]:
     if collision.fatal:
         at_import = [fatal for fatal in collision.fatal if fatal.group.at_import]
         return list(dict.fromkeys(order for fatal in at_import or collision.fatal for order in fatal.group.orders))
-    short = {pair for pair in {(item.own, item.used) for _, item in collision.seen} if _lacks(case, *pair)}
+    short = {pair for pair in {(item.own, item.used) for _, item in collision.seen} if lacks(case, *pair)}
     bad = [run for run, item in collision.seen if (item.own, item.used) in short]
     return list(dict.fromkeys(run.order for run in bad or (run for run, _ in collision.seen)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the texts are about. fatal: the load that fails, if one does. culprit: whose file serves, and how it came.
+
+    victims: who gets the other file. files: as it is spoken of. lacking: definitions that the file in use lacks.
+    """
+
+    need: Displaced
+    fatal: FailureGroup | None
+    culprit: str
+    victims: list[PackageId]
+    files: str
+    lacking: int
+
+    @property
+    def second(self) -> str:
+        return " and ".join(package.name for package in self.victims) or "a package"
 
 
 def _finding(case: Case, collision: Collision) -> Finding:
@@ -196,60 +144,94 @@ def _finding(case: Case, collision: Collision) -> Finding:
     own, used = worst.own, worst.used
     pairs = {(item.own, item.used) for item in collision.needs}
     same = {pair for pair in pairs if case.owner(pair[1]) == case.owner(used)}
-    lacking = sum(_lacks(case, *pair) for pair in same)
     names = sorted({case.facts(pair[0]).soname or case.basename(pair[0]) for pair in pairs})
     orders = _orders(case, collision)
     safe = case.safe_orders(orders)
     users = sorted({item.user for item in collision.needs if (item.own, item.used) in same})
-    victims = sorted(
-        {p for each in collision.fatal if case.owner(each.need.used) == case.owner(used) for p in each.group.victims}
-        or {p for user in users if (p := case.package(user)) is not None}
-    )
-    owners = [p for p in (case.package(own), case.package(used)) if p is not None]
     first = bringer(case, run, used) or case.package(used)
-    reverse = sorted({p.name for each in collision.fatal for p in each.group.victims} - {p.name for p in victims})
-    severity, confidence = _weight(case, (own, used), lacking, fatal, run)
-    second = " and ".join(p.name for p in victims) or "a package"
-    culprit = first.name if first else "the host"
-    counted = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-    advice = [Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True)] if safe else []
-    advice += [
-        Advice(f"maintainer of {p.name}", f"Give the bundled {counted} a unique soname (auditwheel repair does).")
-        for p in dict.fromkeys([*victims, *owners])
-    ]
+    owners = [p for p in (case.package(own), case.package(used)) if p is not None]
+    told = _Told(
+        need=worst,
+        fatal=fatal,
+        culprit=first.name if first else "the host",
+        victims=_victims(case, collision, used, users),
+        files=names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more",
+        lacking=sum(lacks(case, *pair) for pair in same),
+    )
+    severity, confidence = _weight(case, (own, used), told.lacking, fatal, run)
     return RULE.finding(
-        packages=[*victims, *owners, *([first] if first else [])],
+        packages=[*told.victims, *owners, *([first] if first else [])],
         severity=severity,
         confidence=confidence,
         audience=Audience.USER if severity is not Severity.NOTE else Audience.MAINTAINER,
-        summary=f"{culprit} and {second} bring different files named {counted}; the first one imported decides.",
-        explanation=(
-            f"{case.path(used)} and {case.path(own)} are different files, but both call themselves "
-            f"{case.facts(own).soname or case.basename(own)}. ld.so loads a name only once per process. When {culprit} "
-            f"is imported first, {second} gets {culprit}'s file. {_outcome(case, second, lacking, fatal)}"
-            + (f" The other way round, loads of {' and '.join(reverse)} fail." if reverse else "")
-        ),
-        advice=advice,
-        key=names,
+        summary=_summary(told, safe),
+        explanation=_explanation(case, collision, told),
+        advice=_advice(told, owners, safe),
+        key=[],
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
         objects=dict.fromkeys(case.path(file) for pair in sorted(pairs) for file in reversed(pair)),
         evidence={
             "sonames": names,
-            "definitions_missing": lacking,
+            "definitions_missing": told.lacking,
+            "stage": run.stage.value,
             "users": [case.path(user) for user in users],
-            "failures": sorted({shown(case, said(case, each.group.failure)) for each in collision.fatal}),
+            "failures": sorted({quoted(case, each.group.failure) for each in collision.fatal}),
             "failing_orders": [list(order) for order in orders],
         },
         silent=fatal is None and severity is not Severity.NOTE,
     )
 
 
-def _outcome(case: Case, second: str, lacking: int, fatal: FailureGroup | None) -> str:
-    if fatal is not None:
-        return f"{second} then fails to load: {shown(case, said(case, fatal.failure))}."
-    missing = f"; {lacking} definitions of its own copy are missing there." if lacking else "."
-    return f"{second} then runs with a library it does not come with{missing}"
+def _victims(case: Case, collision: Collision, used: int, users: list[int]) -> list[PackageId]:
+    """Return the packages whose loads fail with that package's files, or else those that use them."""
+    failing = {
+        p for each in collision.fatal if case.owner(each.need.used) == case.owner(used) for p in each.group.victims
+    }
+    return sorted(failing or {p for user in users if (p := case.package(user)) is not None})
+
+
+def _summary(told: _Told, safe: list[tuple[str, ...]]) -> str:
+    both = f"{told.culprit} and {told.second} bring different files named {told.files}"
+    if told.fatal is None:
+        return f"{both}; the first one imported decides."
+    way = "the other way round it works" if safe else "no order of imports is right for both"
+    return f"{both}; after {told.culprit}, {told.second} cannot be loaded, and {way}."
+
+
+def _explanation(case: Case, collision: Collision, told: _Told) -> str:
+    own, used = told.need.own, told.need.used
+    reverse = sorted({p.name for each in collision.fatal for p in each.group.victims} - {p.name for p in told.victims})
+    return (
+        f"{case.path(used)} and {case.path(own)} are different files, but both call themselves "
+        f"{case.facts(own).soname or case.basename(own)}. A process loads a name only once. When {told.culprit} "
+        f"is imported first, {told.second} gets {told.culprit}'s file. {_outcome(case, told)}"
+        + (f" The other way round, loads of {' and '.join(reverse)} fail." if reverse else "")
+    )
+
+
+def _outcome(case: Case, told: _Told) -> str:
+    if told.fatal is not None:
+        return f"{told.second} then fails to load: {quoted(case, told.fatal.failure)}."
+    there = (
+        f"{counted(told.lacking, 'definition')} of its own copy {'is' if told.lacking == 1 else 'are'} missing there"
+    )
+    return f"{told.second} then runs with a library it does not come with" + (f"; {there}." if told.lacking else ".")
+
+
+def _advice(told: _Told, owners: list[PackageId], safe: list[tuple[str, ...]]) -> list[Advice]:
+    if safe:
+        advice = [Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True)]
+    elif told.fatal is not None:
+        advice = [Advice("user", f"Use {told.culprit} and {told.second} in separate processes or environments.")]
+    else:
+        advice = []
+    rename = (
+        f"Give the bundled {told.files} a name of its own: `auditwheel repair` puts a hash into file name and soname. "
+        "Without it: link the library with -Wl,-soname,NEW, or `patchelf --set-soname NEW` and "
+        "`patchelf --replace-needed OLD NEW` on all that need it."
+    )
+    return advice + [Advice(f"maintainer of {p.name}", rename) for p in dict.fromkeys([*told.victims, *owners])]
 
 
 def _weight(

@@ -49,6 +49,7 @@ import numpy as np
 
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.rules.case import Stage
+from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import is_writable
 from abiclash.rules.culprits import library_name
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
@@ -184,7 +185,7 @@ def _finding(case: Case, runtime: int, provider: int, found: list[tuple[Run, Spl
             f"calls {call or 'into ' + lib}; {lib} looks into the other copy, which was never set. {end}"
         ),
         advice=_advice(first, second, source, lib, safe),
-        key=variables,
+        key=[lib, source, *variables],
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
         objects=[case.path(f) for f in (provider, runtime, *victims)],
@@ -195,6 +196,7 @@ def _finding(case: Case, runtime: int, provider: int, found: list[tuple[Run, Spl
             "initializer": at_import,
             "bindings": [{"symbol": name, "from": case.path(runtime), "to": case.path(provider)} for name in variables]
             + [{"symbol": name, "from": case.path(split.victim), "to": case.path(runtime)} for name in variables],
+            "look_ups": look_ups(case, run, [(runtime, split.keys[0]), (split.victim, split.keys[0])], 2),
             "failing_orders": [list(order) for order in failing],
         },
     )

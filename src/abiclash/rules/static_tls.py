@@ -23,8 +23,9 @@ do not.
 
 ## Fix on each side
 
-Users set `GLIBC_TUNABLES=glibc.rtld.optional_static_tls=4096` before Python starts, or preload the last library.
-Maintainers compile with `-ftls-model=global-dynamic` (for Rust and jemalloc: `disable_initial_exec_tls`).
+Users set `GLIBC_TUNABLES=glibc.rtld.optional_static_tls=4096` before Python starts (glibc 2.32 and later), or preload
+the last library. Maintainers compile with `-ftls-model=global-dynamic` (in Rust `-Z tls-model=global-dynamic`; jemalloc
+has `--disable-initial-exec-tls`).
 
 ## Incidents
 
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
     from abiclash.rules.case import Case, Played, Run
     from abiclash.rules.failures import FailureGroup
-    from abiclash.rules.model import Finding
+    from abiclash.rules.model import Finding, PackageId
 
 RULE = Rule(
     id="static-tls",
@@ -63,6 +64,10 @@ RULE = Rule(
     since="0.1",
     references=("https://www.akkadia.org/drepper/tls.pdf",),
 )
+
+
+_ROOMY = 4096
+"""Bytes of optional static TLS to ask for, in steps of this: glibc's default is 512."""
 
 
 def check(case: Case) -> Iterable[Finding]:
@@ -78,53 +83,66 @@ def check(case: Case) -> Iterable[Finding]:
 def _finding(case: Case, groups: list[FailureGroup]) -> Finding:
     group = groups[0]
     run, played = _example(case, group)
-    tls = run.process.tls
     room = _room(run, played)
     takers = [(case.path(t.file), t.size, case.package(t.file)) for t in room.taken]
     victims = sorted({p for g in groups for p in g.victims})
     orders = list(dict.fromkeys(order for g in groups for order in g.orders))
     safe = [] if group.alone else case.safe_orders(orders)
     failing = shown(case, group.failure.object)
-    names = " and ".join(p.name for p in victims) or "a package"
-    listing = ", ".join(f"{path} {size} bytes" for path, size, _ in takers)
-    advice = [
-        Advice("user", "Start Python with GLIBC_TUNABLES=glibc.rtld.optional_static_tls=4096 in the environment."),
-        *(
-            Advice(
-                f"maintainer of {p.name}", "Compile without the initial-exec TLS model (-ftls-model=global-dynamic)."
-            )
-            for p in victims
-        ),
-    ]
-    if safe:
-        advice.insert(0, Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True))
     return RULE.finding(
         packages=[*victims, *(p for _, _, p in takers if p is not None and not group.alone)],
         severity=group.severity,
         confidence=group.confidence,
-        summary=(
-            f"{names} needs more room for static thread-local storage than there is, even alone."
-            if group.alone
-            else f"{names} cannot be loaded after the others: the room for static thread-local storage is spent."
-        ),
-        explanation=(
-            f"Some libraries want their thread-local variables in a block of {tls.surplus} bytes that all libraries "
-            f"loaded later share. In this order it goes to: {listing or 'nobody yet'}. {failing} then needs "
-            f"{room.need} bytes {room.aligned}and {room.left} are left, so ld.so refuses it: {group.failure.reason}."
-        ),
-        advice=advice,
-        key=["static-tls"],
+        summary=_summary(groups, victims, run),
+        explanation=_explanation(group, failing, room, ", ".join(f"{path} {size} bytes" for path, size, _ in takers)),
+        advice=_advice(case, victims, room, safe),
+        key=[failing] if group.alone else [],
         failing_order=run.order,
         safe_order=safe[0] if safe else None,
         objects=[failing, *(path for path, _, _ in takers)],
         evidence={
-            "surplus": tls.surplus,
+            "surplus": run.process.tls.surplus,
+            "at_start": room.left + sum(taken.size for taken in room.taken),
             "left": room.left,
             "needed": room.need,
             "taken": [{"object": path, "bytes": size} for path, size, _ in takers],
+            "stage": run.stage.value,
             "failing_orders": [list(order) for order in orders],
         },
     )
+
+
+def _summary(groups: list[FailureGroup], victims: list[PackageId], run: Run) -> str:
+    names = " and ".join(p.name for p in victims) or "a package"
+    if groups[0].alone:
+        return f"{names} needs more room for static thread-local storage than there is, even alone."
+    if len({group.victims for group in groups}) > 1:
+        return f"{names} do not fit together: static thread-local storage is spent, and whoever comes last fails."
+    others = " and ".join(name for name in run.order if name not in {p.name for p in victims}) or "the others"
+    return f"{names} cannot be loaded after {others}: the room for static thread-local storage is spent."
+
+
+def _explanation(group: FailureGroup, failing: str, room: _Room, listing: str) -> str:
+    total = room.left + sum(taken.size for taken in room.taken)
+    return (
+        f"Some libraries want their thread-local variables in a block that all libraries loaded later share; at the "
+        f"start {total:,} bytes of it are free. In this order they go to: {listing or 'nobody yet'}. {failing} then "
+        f"needs {room.need:,} bytes {room.aligned}and {room.left:,} are left, so the dynamic linker refuses it: "
+        f"{group.failure.reason}."
+    )
+
+
+def _advice(case: Case, victims: list[PackageId], room: _Room, safe: list[tuple[str, ...]]) -> list[Advice]:
+    advice = [Advice("user", f"Import in this order: {', '.join(safe[0])}.", checked=True)] if safe else []
+    size = max(_ROOMY, -(-(room.need + sum(taken.size for taken in room.taken)) // _ROOMY) * _ROOMY)
+    start = f"Start Python with GLIBC_TUNABLES=glibc.rtld.optional_static_tls={size} in the environment."
+    if case.host.libc_version < (2, 32):  # has no such tunable
+        start = "Name the library that fails in LD_PRELOAD: what is loaded before the program begins has room."
+    cure = (
+        "Compile without the initial-exec TLS model: -ftls-model=global-dynamic (-Z tls-model=global-dynamic for "
+        "Rust), and --disable-initial-exec-tls for jemalloc."
+    )
+    return [*advice, Advice("user", start), *(Advice(f"maintainer of {p.name}", cure) for p in victims)]
 
 
 def _example(case: Case, group: FailureGroup) -> tuple[Run, Played]:

@@ -37,10 +37,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.rules.failures import failure_groups, safe_orders, said, shown
+from abiclash.rules.displaced import displaced
+from abiclash.rules.failures import failure_groups, quoted, safe_orders, shown
+from abiclash.rules.families import readable
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
-from abiclash.rules.soname_collision import displaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,18 +93,20 @@ def _finding(case: Case, group: FailureGroup) -> Finding:
         audience=Audience.USER if severity is not Severity.NOTE else Audience.MAINTAINER,
         summary=f"{victims}: {needing} needs a symbol that nothing in the process defines, so loading it fails.",
         explanation=(
-            f"{needing} refers to {name}{version}, and neither it nor any library that it can see defines that. "
-            f"{expected}ld.so refuses the load, and the import ends with an ImportError or OSError."
+            f"{needing} refers to {readable(name)}{version}, and neither it nor any library that it can see "
+            "defines that. "
+            f"{expected}The dynamic linker refuses the load, and the import ends with an ImportError or OSError."
         ),
         advice=advice,
-        key=[name],
+        key=[name, needing],
         failing_order=tuple(p.name for p in group.victims[:1]) if group.alone else run.order,
         safe_order=safe[0] if safe else None,
         objects=[needing],
         symbols=[name],
         evidence={
-            "message": said(case, failure),
+            "message": quoted(case, failure),
             "alone": group.alone,
+            "stage": group.run.stage.value,
             "failing_orders": [list(order) for order in group.orders],
         },
     )

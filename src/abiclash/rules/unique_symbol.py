@@ -45,6 +45,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import Means, by_package, changes, column, is_writable, known_names
 from abiclash.rules.culprits import library_name, named, orders, owners, who
 from abiclash.rules.families import examples
@@ -138,7 +139,7 @@ def _finding(case: Case, shared: Shared) -> Finding:
             Advice(f"maintainer of {package}", "Compile with -fno-gnu-unique, or hide the symbols of inline functions.")
             for package in owners(case, files)
         ],
-        key=[names[key] for key in shared.sized],
+        key=[],
         failing_order=failing[0] if failing else None,
         safe_order=safe[0] if safe else None,
         objects=[case.path(file) for file in files],
@@ -149,6 +150,7 @@ def _finding(case: Case, shared: Shared) -> Finding:
                 {"symbol": names[key], "user": case.path(user), "size_expected": own, "size_found": there}
                 for key, (_, user, own, there) in sorted(shared.sized.items())
             ],
+            "look_ups": look_ups(case, run, ((part.source.file, key) for key in part.keys.tolist())),
         },
         silent=bool(shared.sized),
     )

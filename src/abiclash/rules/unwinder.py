@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abiclash.linker.lookup import NOT_FOUND
+from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import by_package, changes, column, known_names
 from abiclash.rules.culprits import importers, library_name, named, orders, who
 from abiclash.rules.mixed_class import sizes_differ
@@ -154,13 +155,14 @@ def _finding(case: Case, served: Served) -> Finding:
             )
         ),
         advice=_advice(case, providers[0], safe if served.split else []),
-        key=[],
+        key=[str(case.owner(providers[0]))],
         failing_order=run.order if served.split else None,
         safe_order=safe[0] if safe and served.split else None,
         objects=[case.path(file) for file in (*providers, *users)],
         symbols=sorted(set(found.values())),
         evidence={
             "stage": run.stage.value,
+            "look_ups": look_ups(case, run, ((file, key) for file in users for key in sorted(served.keys))),
             "functions": [
                 {"symbol": name, "size_there": served.keys[key][0], "size_alone": served.keys[key][1]}
                 for name, key in sorted((name, key) for key, name in found.items())
