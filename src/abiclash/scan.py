@@ -12,7 +12,7 @@ from abiclash import __version__
 from abiclash.imports.registrations import contested
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.linker.tables import Q_WEAK
-from abiclash.planner import ImportPlanner
+from abiclash.planner import ImportPlanner, modules_of
 from abiclash.rules.case import Stage
 from abiclash.rules.judging import erroneous, judge
 from abiclash.rules.model import Coverage, Host, Outcome, ScannedPackage, ScanResult, Verdict
@@ -201,7 +201,7 @@ def _total(case: Case, packages: Iterable[CasePackage]) -> Coverage:
 
 
 def _package(wheel: WheelFacts) -> ScannedPackage:
-    return ScannedPackage(wheel.name, wheel.version, wheel.filename, wheel.sha256)
+    return ScannedPackage(wheel.name, wheel.version, wheel.filename, wheel.sha256, modules_of(wheel))
 
 
 def _host(host: HostProfile) -> Host:

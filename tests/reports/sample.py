@@ -80,8 +80,10 @@ CONFLICT = ScanResult(
     version="1.2.3",
     targets=("tensorflow==1.13.1", "pyarrow==0.13.0"),
     packages=(
-        ScannedPackage("tensorflow", "1.13.1", "tensorflow-1.13.1-cp37-cp37m-manylinux1_x86_64.whl", "ab" * 32),
-        ScannedPackage("pyarrow", "0.13.0", "pyarrow-0.13.0-cp37-cp37m-manylinux1_x86_64.whl", "cd" * 32),
+        ScannedPackage(
+            "tensorflow", "1.13.1", "tensorflow-1.13.1-cp37-cp37m-manylinux1_x86_64.whl", "ab" * 32, ("tensorflow",)
+        ),
+        ScannedPackage("pyarrow", "0.13.0", "pyarrow-0.13.0-cp37-cp37m-manylinux1_x86_64.whl", "cd" * 32, ("pyarrow",)),
     ),
     host=HOST,
     orders=(

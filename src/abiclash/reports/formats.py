@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from abiclash.rules.case import Case
     from abiclash.rules.model import ScanResult
 
-FORMATS = ("text", "json")
-COMPLETE = frozenset({"json"})
+FORMATS = ("text", "json", "sarif", "markdown", "junit", "cyclonedx")
+COMPLETE = frozenset({"json", "cyclonedx"})
 """Formats that carry every finding unless told otherwise; the others show what the reader asked for."""
 
 

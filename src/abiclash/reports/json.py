@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from abiclash.control.suppressions import Suppression
     from abiclash.control.view import Entry
     from abiclash.reports.formats import Report
-    from abiclash.rules.model import Coverage, Finding, ScanResult
+    from abiclash.rules.model import Coverage, Finding, Host, ScannedPackage, ScanResult
 
 
 def report(report: Report) -> str:
@@ -40,27 +40,17 @@ def document(result: ScanResult, view: View | None = None) -> dict[str, object]:
     view = view or everything(result.findings)
     findings = sorted([*view.findings, *view.accepted], key=by_weight)
     names = readable(findings)
-    host = result.host
     return {
         "schema": result.schema,
         "tool": {"name": "abiclash", "version": result.version},
         "targets": list(result.targets),
-        "packages": [
-            {"name": p.name, "version": p.version, "wheel": p.wheel, "sha256": p.sha256}
-            for p in sorted(result.packages)
-        ],
-        "host": {
-            "profile": host.profile,
-            "machine": host.machine,
-            "libc": host.libc,
-            "libc_version": host.libc_version,
-            "python": host.python,
-        },
+        "packages": [package_values(package) for package in sorted(result.packages)],
+        "host": host_values(result.host),
         "orders": [
             {"order": list(v.order), "verdict": v.outcome.value, "coverage": _coverage(v.coverage)}
             for v in result.orders
         ],
-        "findings": [_finding(finding, names) | _standing(finding, view) for finding in findings],
+        "findings": [finding_values(finding, names) | _standing(finding, view) for finding in findings],
         "hidden": {severity.value: view.hidden.get(severity, 0) for severity in Severity},
         "suppressions": [_suppression(entry) for entry in view.entries],
         "baseline": None if view.gone is None else {"known": sorted(view.known), "gone": list(view.gone)},
@@ -69,7 +59,30 @@ def document(result: ScanResult, view: View | None = None) -> dict[str, object]:
     }
 
 
-def _finding(finding: Finding, names: Mapping[str, str]) -> dict[str, object]:
+def package_values(package: ScannedPackage) -> dict[str, object]:
+    """Return a package as JSON values."""
+    return {
+        "name": package.name,
+        "version": package.version,
+        "wheel": package.wheel,
+        "sha256": package.sha256,
+        "modules": list(package.modules),
+    }
+
+
+def host_values(host: Host) -> dict[str, object]:
+    """Return the host as JSON values."""
+    return {
+        "profile": host.profile,
+        "machine": host.machine,
+        "libc": host.libc,
+        "libc_version": host.libc_version,
+        "python": host.python,
+    }
+
+
+def finding_values(finding: Finding, names: Mapping[str, str]) -> dict[str, object]:
+    """Return a finding as JSON values. names: raw symbol -> demangled form."""
     return {
         "id": finding.id,
         "rule": finding.rule,

@@ -154,12 +154,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ScannedPackage:
-    """A package that took part. wheel: file name, sha256: hex; both '' for an installed package or bare objects."""
+    """A package that took part. wheel: file name, sha256: hex; both '' for an installed package or bare objects.
+
+    modules: what importing it means.
+    """
 
     name: str
     version: str
     wheel: str = ""
     sha256: str = ""
+    modules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
