@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abiclash.graph import hitting
@@ -18,6 +18,7 @@ _MEMBERS = "abcdefg"
 _SETS = st.lists(st.sets(st.sampled_from(_MEMBERS), min_size=1, max_size=4), max_size=8)
 
 
+@settings(deadline=None)
 @given(_SETS)
 def test_as_good_as_trying_everything(sets: list[set[str]]) -> None:
     for size in range(len(_MEMBERS) + 1):

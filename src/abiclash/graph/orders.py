@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abiclash.graph.precedence import Precedence, failing_orders, precedences
+from abiclash.graph.precedence import Precedence, precedences
 from abiclash.orders import ALL_ORDERS_UP_TO
+from abiclash.rules.judging import erroneous
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,13 +72,11 @@ def safe_order(names: Sequence[str], played: Sequence[Order], errors: Sequence[F
     return SafeOrder(clean, groups, tuple(demands), (), exhaustive, tuple(tried))
 
 
-def _clean(names: Sequence[str], played: Iterable[Order], errors: Iterable[Finding]) -> Order | None:
+def _clean(names: Sequence[str], played: Iterable[Order], errors: Sequence[Finding]) -> Order | None:
     """Return an order of all packages that the scan played without an error."""
-    errors = list(errors)
-    if any(not failing_orders(error) for error in errors):
-        return None
-    failing = {order for error in errors for order in failing_orders(error)}
-    return next((order for order in played if set(order) == set(names) and order not in failing), None)
+    whole = [order for order in played if set(order) == set(names)]
+    bad = erroneous(whole, errors)
+    return next((order for order in whole if order not in bad), None)
 
 
 def _first_failure(groups: Sequence[Order], judge: Judge, tried: dict[Order, list[Finding]]) -> Order | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from abiclash.rules.model import Severity, by_weight
-from abiclash.rules.registry import rules
+from abiclash.rules import judging
+from abiclash.rules.model import Severity
 from abiclash.simulate import simulate
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def judge_of(scanned: Scanned) -> Judge:
             plans=case.plans,
             descriptors=case.descriptors,
         )
-        found = (finding for rule in rules() for finding in rule.check(played))
-        return sorted((finding for finding in found if finding.severity is Severity.ERROR), key=by_weight)
+        return [finding for finding in judging.judge(played) if finding.severity is Severity.ERROR]
 
     return judge

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import TYPE_CHECKING
 
+from abiclash.rules.model import failing_orders
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -27,13 +29,6 @@ class Precedence:
     failing: tuple[str, ...]
 
 
-def failing_orders(finding: Finding) -> tuple[Order, ...]:
-    """Return the played orders in which a finding holds; none where it does not depend on the order."""
-    listed = finding.evidence.get("failing_orders")
-    orders = [tuple(map(str, order)) for order in listed] if isinstance(listed, list | tuple) else []
-    return tuple(dict.fromkeys([*([finding.failing_order] if finding.failing_order else []), *orders]))
-
-
 def precedences(errors: Iterable[Finding], played: Sequence[Order], requested: Sequence[str]) -> list[Precedence]:
     """Return what the errors demand of any order. played: all orders; requested: the packages to be ordered."""
     demands = {demand for finding in errors for demand in _demands(finding, played, requested)}
@@ -48,7 +43,7 @@ def _demands(finding: Finding, played: Sequence[Order], requested: Sequence[str]
     if not about:
         return
     if not failing or set(whole) <= set(failing):
-        yield from _hopeless(finding, about, failing or tuple(whole) or (tuple(about),))
+        yield from _hopeless(finding, about, failing or list(whole) or [tuple(about)])
         return
     passing = [order for order in whole if order not in failing]
     for first, second in permutations(about, 2):

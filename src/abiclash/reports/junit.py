@@ -11,9 +11,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-from abiclash.graph.precedence import failing_orders
 from abiclash.reports.orders import whole
 from abiclash.reports.safe import name, prose
+from abiclash.rules.judging import concerns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,13 +79,7 @@ def _orders(root: ET.Element, report: Report, counted: Sequence[Finding]) -> Non
     """An order fails for what depends on it and for what fails in all of them."""
     suite = _suite(root, "import orders")
     for verdict in report.result.orders:
-        named = set(verdict.order)
-        found = []
-        for finding in counted:
-            orders = failing_orders(finding)
-            about = {package.name for package in finding.packages}
-            if verdict.order in orders or (not orders and (about <= named or not about)):
-                found.append(finding)
+        found = [finding for finding in counted if concerns(finding, verdict.order)]
         _case(suite, "orders", name(f"import {', '.join(verdict.order)}", _ORDER), found)
     _sum_up(suite)
 
