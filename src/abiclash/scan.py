@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from abiclash.errors import NotAnalysed
     from abiclash.facts.model import WheelFacts
     from abiclash.progress import Progress
     from abiclash.rules.case import Case, CasePackage, Run
@@ -79,20 +80,9 @@ def played(request: ScanRequest, progress: Progress | None = None) -> Scanned:
     """
     setting, wheels, planner = prepare(request, progress)
     player = Player(setting.world, setting.host, planner)
-    files = {name: (file.path for file in package.wheel.files) for name, package in setting.packages.items()}
-    case = simulate(
-        player,
-        setting.packages,
-        setting.owners,
-        setting.names,
-        every=request.all_orders,
-        plans=planner.plans,
-        descriptors=contested(setting.imports, files),
-    )
+    case = play(setting, planner, player, every=request.all_orders)
     findings = judge(case)
-    unread = {*wheels.not_analysed, *(item for wheel in setting.packages.values() for item in wheel.wheel.not_analysed)}
-    unread.update(item for plan in planner.plans.values() for item in plan.not_analysed)
-    unread.update(setting.host.not_analysed)
+    unread = unread_of(setting, wheels, planner)
     result = ScanResult(
         version=__version__,
         targets=tuple(request.targets) + tuple(str(path) for path in request.requirements),
@@ -100,10 +90,32 @@ def played(request: ScanRequest, progress: Progress | None = None) -> Scanned:
         host=_host(setting.host),
         orders=tuple(_verdicts(case, findings)),
         findings=findings,
-        not_analysed=tuple(sorted(unread)),
+        not_analysed=unread,
         coverage=_total(case, setting.packages.values()),
     )
     return Scanned(result, case, player)
+
+
+def play(setting: Setting, planner: ImportPlanner, player: Player, *, every: bool) -> Case:
+    """Play the requested packages alone and together. every: in all orders that matter, not only as given."""
+    files = {name: (file.path for file in package.wheel.files) for name, package in setting.packages.items()}
+    return simulate(
+        player,
+        setting.packages,
+        setting.owners,
+        setting.names,
+        every=every,
+        plans=planner.plans,
+        descriptors=contested(setting.imports, files),
+    )
+
+
+def unread_of(setting: Setting, wheels: WheelSet, planner: ImportPlanner) -> tuple[NotAnalysed, ...]:
+    """Return everything that could not be read or followed, sorted."""
+    unread = {*wheels.not_analysed, *(item for wheel in setting.packages.values() for item in wheel.wheel.not_analysed)}
+    unread.update(item for plan in planner.plans.values() for item in plan.not_analysed)
+    unread.update(setting.host.not_analysed)
+    return tuple(sorted(unread))
 
 
 def prepare(request: ScanRequest, progress: Progress | None = None) -> tuple[Setting, WheelSet, ImportPlanner]:

@@ -111,6 +111,14 @@ class World:
             return self._top[name]
         return self._find_on(name, search)
 
+    def missing(self) -> frozenset[str]:
+        """Return the top-level modules that were looked for so far and are not there."""
+        return frozenset(name for name, found in self._top.items() if found is None)
+
+    def mentioned(self) -> frozenset[str]:
+        """Return the first parts of all names among the strings of the extension modules that were asked about."""
+        return frozenset(text.partition(".")[0] for names in self._strings.values() for text in names)
+
     def _find_top(self, name: str) -> Found | None:
         if name in self.python.builtins or name in _FROZEN:
             return Found(name, "builtin", "")

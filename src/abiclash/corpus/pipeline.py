@@ -1,0 +1,226 @@
+"""A corpus from its lock to a snapshot: fetch, facts, surveys, candidate pairs, simulation, findings.
+
+Every stage asks the results what is there already, under a key of everything it depends on. So a run that was killed
+goes on where it was, and a finished one costs only look-ups.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from abiclash.corpus import lock as locks
+from abiclash.corpus import merge, pairs, snapshot
+from abiclash.corpus.bench import Place, bench
+from abiclash.corpus.contacts import join_surveys
+from abiclash.corpus.executor import LocalExecutor, Lost
+from abiclash.corpus.indexing import IndexTask, index_wheel
+from abiclash.corpus.measures import Meter
+from abiclash.corpus.results import open_results
+from abiclash.corpus.survey import SurveyTask, paths, survey, survey_key
+from abiclash.errors import AbiclashError, StoreError
+from abiclash.progress import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from abiclash.corpus.executor import Executor
+    from abiclash.corpus.join import Joined
+    from abiclash.corpus.lock import Lock, Root
+    from abiclash.corpus.snapshot import Snapshot
+    from abiclash.progress import Progress
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_USUAL_WHEEL = 20 << 20
+"""Bytes that a wheel of unknown size is taken for."""
+
+
+class Unfinished(AbiclashError):  # noqa: N818 - a result: run it again, and it goes on
+    """The time that was allowed is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """disk: bytes of fetched wheels at once; None keeps them all. seconds: of the run; None for no limit."""
+
+    disk: int | None = None
+    seconds: float | None = None
+
+
+@dataclass
+class Pipeline:
+    """One run. results: path or URL. facts: published facts to take, or ''."""
+
+    lock: Lock
+    cache: Path
+    results: str
+    executor: Executor = field(default_factory=LocalExecutor)
+    budget: Budget = field(default_factory=Budget)
+    progress: Progress = field(default_factory=Silent)
+    facts: str = ""
+    offline: bool = False
+    meter: Meter = field(default_factory=Meter)
+
+    def __post_init__(self) -> None:
+        self._results = open_results(self.results)
+        self._end = None if self.budget.seconds is None else time.monotonic() + self.budget.seconds
+        self._problems: dict[str, str] = {}
+        self._deaths: dict[str, str] = {}
+        self.fetched = 0
+
+    def run(self) -> Snapshot:
+        """Return the finished run. Raises Unfinished when the time is over, StoreError where nothing can be kept."""
+        self.place = Place(str(self.cache), self.results, self.lock.digest, self.facts, self.offline)
+        if not self._results.has(self.place.lock_path):
+            self._results.put(self.place.lock_path, locks.render(self.lock).encode())
+        roots = self._survey_all()
+        surveys = {root.name: self._document(root) for root in roots}
+        with self.meter.stage("join", len(roots)):
+            keys = [survey_key(self.lock.variant, root) for root in roots]
+            joined = join_surveys(self._results, keys, list(surveys.values()), bench(self.place), roots)
+        played = self._play(roots, joined)
+        with self.meter.stage("findings", len(played)):
+            lock = self._as_read()
+            run, files = merge.contents(lock, surveys, joined, played)
+            return snapshot.write(self._results, lock.corpus, lock.variant.slug, run, files)
+
+    # -- facts and surveys ------------------------------------------------------------------------------------
+
+    def _survey_all(self) -> list[Root]:
+        """Read the wheels and survey the packages, as many at a time as the disk allows; return the surveyed."""
+        done: list[Root] = []
+        for batch in self._batches():
+            before = {path.name for path in self._wheels().iterdir()} if self._wheels().is_dir() else set()
+            files = list(dict.fromkeys(file for root in batch for file in root.files))
+            fresh = [IndexTask(self.place, file) for file in files if file not in self._problems]
+            with self.meter.stage("facts", len(fresh)):
+                for task, found in self._run("reading wheels", index_wheel, fresh):
+                    problem = found.reason if isinstance(found, Lost) else found.problem
+                    self.fetched += 0 if isinstance(found, Lost) else found.fetched
+                    if problem:
+                        self._problems[task.sha256] = problem
+            readable = [self._readable(root) for root in batch]
+            whole = [root for root in readable if root.files]
+            with self.meter.stage("surveys", len(whole)):
+                left = [SurveyTask(self.place, root) for root in whole if not self._surveyed(root)]
+                for one, key in self._run("surveying packages", survey, left):
+                    if isinstance(key, Lost):
+                        self._deaths[one.root.name] = key.reason
+            done += [root for root in whole if root.name not in self._deaths]
+            if self.budget.disk is not None:
+                self._drop(files, before)
+        return done
+
+    def _batches(self) -> Iterator[list[Root]]:
+        """Yield packages in groups whose wheels fit into the disk budget together."""
+        batch: list[Root] = []
+        size, taken = 0, set[str]()
+        for root in self.lock.usable:
+            new = {file for file in root.files if file not in taken}
+            more = sum(self.lock.files[file].size or _USUAL_WHEEL for file in new)
+            if batch and self.budget.disk is not None and size + more > self.budget.disk:
+                yield batch
+                batch, size, taken = [], 0, set()
+            batch.append(root)
+            size, taken = size + more, taken | new
+        if batch:
+            yield batch
+
+    def _wheels(self) -> Path:
+        return self.cache / "wheels"
+
+    def _drop(self, files: Sequence[str], before: set[str]) -> None:
+        """Remove wheels that this batch fetched; what was there before belongs to somebody else."""
+        for file in files:
+            if file not in before:
+                shutil.rmtree(self._wheels() / file, ignore_errors=True)
+
+    def _readable(self, root: Root) -> Root:
+        """Return a package without the files that could not be read; without any where its own is one of them."""
+        lost = [file for file in root.files if file in self._problems]
+        if not lost:
+            return root
+        own = root.files[0] in lost
+        return replace(root, files=() if own else tuple(file for file in root.files if file not in lost))
+
+    def _surveyed(self, root: Root) -> bool:
+        return all(map(self._results.has, paths(survey_key(self.lock.variant, root))))
+
+    def _document(self, root: Root) -> dict[str, Any]:
+        content = self._results.get(paths(survey_key(self.lock.variant, root))[0])
+        if content is None:
+            raise StoreError(f"the survey of {root.name} is gone from the results; run it again, and it is made anew")
+        return dict(json.loads(content))
+
+    def _as_read(self) -> Lock:
+        """Return the lock with what could not be read told as problems of its packages."""
+        roots = []
+        for root in self.lock.roots:
+            lost = [
+                f"{self.lock.files[file].filename}: {self._problems[file]}"
+                for file in root.files
+                if file in self._problems
+            ]
+            died = [self._deaths[root.name]] if root.name in self._deaths else []
+            problem = "; ".join([*([root.problem] if root.problem else []), *lost, *died])
+            roots.append(replace(root, problem=problem))
+        return replace(self.lock, roots=tuple(roots))
+
+    # -- pairs ------------------------------------------------------------------------------------------------
+
+    def _play(self, roots: Sequence[Root], joined: Joined) -> list[dict[str, Any]]:
+        """Simulate the candidates and return what was found, in the order of the pairs."""
+        wanted = [(roots[one], roots[other]) for one, other, _ in joined.pairs]
+        variant, orders = self.lock.variant, self.lock.orders
+        tasks = pairs.tasks(self.place, wanted)
+        left = [task for task in tasks if not self._results.has(pairs.path(variant, orders, task))]
+        lost: dict[pairs.PairsTask, str] = {}
+        with self.meter.stage("pairs", sum(len(task.others) for task in left)):
+            for task, found in self._run("playing pairs", pairs.simulate_pairs, left, lambda task: len(task.others)):
+                if isinstance(found, Lost):
+                    lost[task] = found.reason
+        result = []
+        for task in tasks:
+            if task in lost:
+                names = ([task.one.name, other.name] for other in task.others)
+                result += [
+                    {"pair": pair, "findings": [], "interferes": False, "not_analysed": [[", ".join(pair), lost[task]]]}
+                    for pair in names
+                ]
+                continue
+            content = self._results.get(pairs.path(variant, orders, task))
+            if content is None:
+                raise StoreError("a pair is gone from the results; run it again, and it is made anew")
+            result += json.loads(content)
+        return result
+
+    # -- tasks ------------------------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        title: str,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        size: Callable[[Task], int] = lambda _: 1,
+    ) -> Iterator[tuple[Task, Result | Lost]]:
+        """Run tasks until the time is over."""
+        self._check_time(title, len(tasks))
+        if not tasks:
+            return
+        left = len(tasks)
+        with self.progress.task(title, sum(map(size, tasks))) as bar:
+            for task, result in self.executor.run(function, tasks):
+                left -= 1
+                bar.advance(size(task))
+                yield task, result
+                self._check_time(title, left)
+
+    def _check_time(self, title: str, left: int) -> None:
+        if left and self._end is not None and time.monotonic() > self._end:
+            raise Unfinished(f"{title}: the time is over with {left} tasks left; run it again, and it goes on there")
