@@ -10,26 +10,7 @@ import pytest
 
 from abiclash.rules import registry
 
-TESTED = (
-    "executable-stack",
-    "file-overwrite",
-    "global-scope",
-    "interposed-allocator",
-    "links-libpython",
-    "missing-library",
-    "missing-version",
-    "odr-mismatch",
-    "platform-tag",
-    "runtime-capture",
-    "search-path",
-    "size-mismatch",
-    "soname-collision",
-    "split-state",
-    "static-tls",
-    "undefined-symbol",
-    "unique-symbol",
-    "unwinder",
-)
+TESTED = [entry.rule.id for entry in registry.rules()]
 
 
 @pytest.mark.parametrize("rule", TESTED)

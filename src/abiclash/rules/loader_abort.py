@@ -20,7 +20,7 @@ versions is not taken from the very library that the reference names for its ver
 ## Example
 
 The fixture `without_versions` builds one library with symbol versions and one of the same soname without, a package
-for each. After the second one, a library that needs a version ends the process.
+for each. Once the library without is loaded, loading one that needs a version ends the process.
 
 ## Fix on each side
 
