@@ -182,7 +182,7 @@ def _verdicts(case: Case, findings: Sequence[Finding]) -> Iterable[Verdict]:
     orders = dict.fromkeys(run.order for run in case.together) or dict.fromkeys(
         run.order for run in case.alone.values()
     )
-    failing = erroneous(orders, findings)
+    failing = case.broken | erroneous(orders, findings).keys()
     for order in orders:
         run = next(r for r in (*case.together, *case.alone.values()) if r.order == order and r.stage is Stage.IMPORT)
         broken = any(p.load.certainty == "certain" for p in case.new_failures(run))

@@ -26,7 +26,7 @@ def listing(entries: Iterable[Registered], paint: Paint) -> str:
     """Return one line per rule (id, severity, title), under whom it speaks to; long titles go on below themselves."""
     entries = list(entries)
     left = max((len(entry.rule.id) for entry in entries), default=0)
-    lines = []
+    lines: list[str] = []
     for audience in Audience:
         found = [entry.rule for entry in entries if entry.rule.audience is audience]
         if found:

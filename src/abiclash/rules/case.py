@@ -158,12 +158,12 @@ class Case:
         """
         bad = {tuple(order) for order in failing}
         wanted = {name for order in bad for name in order}
-        bad |= self.erroneous | self._broken
+        bad |= self.erroneous | self.broken
         orders = dict.fromkeys(run.order for run in self.together)
         return [order for order in orders if order not in bad and wanted <= set(order)]
 
     @cached_property
-    def _broken(self) -> frozenset[tuple[str, ...]]:
+    def broken(self) -> frozenset[tuple[str, ...]]:
         """The joint orders in which a load fails at some stage, though it succeeds alone; mere tries do not count."""
         return frozenset(run.order for run in self.together if any(not p.tried for p in self.new_failures(run)))
 

@@ -107,7 +107,8 @@ def _finding(case: Case, name: str, paths: list[str], refused: list[FailureGroup
         packages=[package.id, *(victim for group in refused for victim in group.victims)],
         severity=Severity.ERROR if refused else Severity.NOTE if musl else Severity.WARNING,
         confidence=Confidence.CERTAIN if at_import else Confidence.POSSIBLE,
-        summary=f"{name} asks for an executable stack for the whole process.",
+        summary=f"{name} asks for an executable stack for the whole process"
+        + (f"; glibc {libc} does not load such a library." if refused else "."),
         explanation=f"{paths[0]} is marked as needing an executable stack, usually by mistake of its build. {effect}",
         advice=[
             Advice("user", f"Use a release of {name} without the mark."),
@@ -118,5 +119,9 @@ def _finding(case: Case, name: str, paths: list[str], refused: list[FailureGroup
         key=[name],
         failing_order=(name,) if refused and package.requested else None,
         objects=paths,
-        evidence={"libc": f"{case.host.libc} {libc}", "refused": bool(refused)},
+        evidence={
+            "libc": f"{case.host.libc} {libc}",
+            "refused": bool(refused),
+            "stage": (Stage.IMPORT if at_import else Stage.USE).value,
+        },
     )

@@ -282,6 +282,7 @@ def _handshake_finding(case: Case, shake: Handshake, runs: list[Run]) -> Finding
             "library": library,
             "versions": {user: mine, other: theirs},
             "message": shake.message,
+            "stage": runs[0].stage.value,
             "failing_orders": [list(order) for order in failing],
         },
     )

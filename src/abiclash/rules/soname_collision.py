@@ -196,7 +196,8 @@ def _summary(told: _Told, safe: list[tuple[str, ...]]) -> str:
     if told.fatal is None:
         return f"{both}; the first one imported decides."
     way = "the other way round it works" if safe else "no order of imports is right for both"
-    return f"{both}; after {told.culprit}, {told.second} cannot be loaded, and {way}."
+    what = told.second if told.fatal.at_import else f"parts of {told.second}"
+    return f"{both}; after {told.culprit}, {what} cannot be loaded, and {way}."
 
 
 def _explanation(case: Case, collision: Collision, told: _Told) -> str:

@@ -139,11 +139,9 @@ def _has_errors(result: ScanResult) -> bool:
 
 
 def _clean_orders(result: ScanResult) -> Iterator[tuple[str, ...]]:
-    """Yield the orders that no error concerns; an error without a failing order concerns them all."""
-    errors = [finding for finding in result.findings if finding.severity is Severity.ERROR]
-    if any(finding.failing_order is None for finding in errors):
-        return
-    yield from (verdict.order for verdict in result.orders if verdict.outcome is Outcome.CLEAN)
+    """Yield the orders of all that was asked for in which the model found no error."""
+    everything = len(_names(result))
+    yield from (v.order for v in result.orders if v.outcome is Outcome.CLEAN and len(v.order) == everything)
 
 
 def _names(result: ScanResult) -> tuple[str, ...]:
