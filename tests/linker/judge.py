@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 from abiclash.facts.model import Reloc
 from abiclash.lab.bindlog import CHANNELS, Log, read_log
 from abiclash.linker.bindings import collect, events
-from abiclash.linker.link_map import Mode
+from abiclash.linker.link_map import LoadFailure, Mode
 from abiclash.linker.process import Process
 from abiclash.linker.world import World
 from abiclash.sources.live_files import LiveFiles
 from abiclash.sources.tunables import parse_tunables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -38,17 +38,28 @@ DRIVER = """
 int main(int count, char **words)
 {
     setvbuf(stdout, 0, _IONBF, 0);
+    void *handles[256] = {0};
     for (int i = 1; i + 1 < count; i += 2) {
-        void *opened = dlopen(words[i + 1], (int)strtol(words[i], 0, 10));
+        int flags = (int)strtol(words[i], 0, 10);
+        if (flags == -1) {
+            void *handle = handles[strtol(words[i + 1], 0, 10)];
+            puts(!handle ? "nothing" : dlclose(handle) ? dlerror() : "closed");
+            continue;
+        }
+        void *opened = handles[i / 2] = dlopen(words[i + 1], flags);
         const char *message = opened ? 0 : dlerror();
         puts(opened ? "opened" : message ? message : "nothing");
     }
     return 0;
 }
 """
-"""Arguments: dlopen flags and name, in turn. Prints a line for each."""
+"""Arguments: dlopen flags and name, or -1 and the number of the step whose handle to close, in turn. Prints a line for
+each."""
 
-_REMARK = re.compile(r": Relink `.* for IFUNC symbol|\bwarning: ")
+_REMARK = re.compile(
+    r": Relink `.* for IFUNC symbol|\bwarning: |: no version information available "
+    r"|^ERROR: ld.so: object .* cannot be preloaded "
+)
 """What ld.so says to standard error and goes on."""
 
 NOW, LAZY, LOCAL = Mode.NOW, Mode.LAZY, Mode(0)
@@ -57,6 +68,14 @@ GLOBAL, DEEPBIND, NOLOAD = Mode.NOW | Mode.GLOBAL, Mode.NOW | Mode.DEEPBIND, Mod
 Row = tuple[str, str, str | None, str]
 """One binding: file that refers, symbol, version, file that defines."""
 Step = tuple[str | Path, Mode]
+_Steps = list["tuple[str, Mode] | Close"]
+
+
+@dataclass(frozen=True)
+class Close:
+    """A step: dlclose of what step number `opened` returned. Nothing happens where that returned nothing."""
+
+    opened: int
 
 
 class Fixtures:
@@ -109,11 +128,14 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class Trial:
-    """One sequence of loads as ld.so and the model saw it. said: what the driver printed, a line for each load."""
+    """One sequence of loads as ld.so and the model saw it. said: what the driver printed, a line for each step.
+
+    play: the same by the model.
+    """
 
     log: Log
     said: tuple[str, ...]
-    process: Process
+    play: Play
     predicted: tuple[Mapping[str, Any], ...]
     folder: str
     bind_now: bool
@@ -142,13 +164,15 @@ class Trial:
         return found
 
     @property
+    def process(self) -> Process:
+        """The model's process in its last state."""
+        return self.play.process
+
+    @property
     def predicted_said(self) -> tuple[str, ...]:
-        """What the driver should print."""
+        """What the driver should print; an inconsistency is printed by ld.so itself, as its last words."""
         messages = iter([event["message"] for event in self.predicted if "error" in event])
-        return tuple(
-            next(messages) if event.failure is not None else "opened" if event.file is not None else "nothing"
-            for event in self.process.events[1:]
-        )  # an inconsistency is printed by ld.so itself, as its last words
+        return tuple(next(messages) if word == "failed" else word for word in self.play.outcomes)
 
     def bound(self, source: str, symbol: str) -> str | None:
         """Return the name of the file that ld.so bound a fixture's reference to, None for no binding."""
@@ -160,14 +184,20 @@ class Trial:
 
     def agree(self) -> Trial:
         """Demand that the model did what ld.so did."""
+        if self.play.refused is not None:  # undefined symbols and missing versions have other introductions
+            reason = self.play.refused.message
+            assert len(self.said) == 1 or "version `" in reason, self.said
+            assert reason in self.said[0], f"predicted {reason}, said {self.said}"
+            return self
         assert self.predicted_said == self.said, f"predicted {self.predicted_said}, said {self.said}"
         observed, predicted = self._in_folder(self.observed_bindings), self._in_folder(self.predicted_bindings)
         if self.bind_now:
-            assert predicted == observed
+            assert predicted == observed, f"extra {predicted - observed}, missing {observed - predicted}"
         else:  # PLT slots that were never called are not bound
             assert not observed - predicted
             assert not (self._in_folder(self.predicted_data) - observed)
-        assert self._predicted_globals() == self._own("global")
+        for files, kind in ((self.play.promoted, "global"), (self.play.destroyed, "unload")):
+            assert self._named(files) == self._own(kind), f"{kind}: predicted {self._named(files)}, {self._own(kind)}"
         if all(event.failure is None for event in self.process.events):
             assert self._predicted_order() == self._own("relocate")
             program = self.process.world.paths[self.process.events[0].file or 0]
@@ -191,12 +221,48 @@ class Trial:
         paths = [self.alias(event.path) for event in self.log.events if event.kind == kind]
         return [path for path in paths if path.startswith(self.folder)]
 
-    def _predicted_globals(self) -> list[str]:
-        return [self.alias(event["global"]) for event in self.predicted if "global" in event]
-
     def _predicted_order(self) -> list[str]:
-        paths = [self.process.world.paths[file] for event in self.process.events for file in event.relocated]
+        return self._named([file for event in self.process.events for file in event.relocated])
+
+    def _named(self, files: Iterable[int]) -> list[str]:
+        paths = [self.process.world.paths[file] for file in files]
         return [self.alias(path) for path in paths if path.startswith(self.folder)]
+
+
+@dataclass
+class Play:
+    """What the model did. refused: why the program cannot start. outcomes: a word for each step. promoted: additions
+    to the global scope by dlopen. destroyed: in order.
+    """
+
+    process: Process
+    refused: LoadFailure | None = None
+    outcomes: list[str] = field(default_factory=list)
+    promoted: list[int] = field(default_factory=list)
+    destroyed: list[int] = field(default_factory=list)
+
+    def run(self, steps: _Steps, *, bind_now: bool) -> None:
+        """Do the steps until the process ends."""
+        results: list[int | None] = []
+        for step in steps:
+            if self.process.ended:
+                return
+            if isinstance(step, Close):
+                file = results[step.opened]
+                results.append(None)
+                self.destroyed += self.process.dlclose(file) if file is not None else ()
+                self.outcomes.append("closed" if file is not None else "nothing")
+            else:
+                results.append(self._open(*step, bind_now=bind_now))
+
+    def _open(self, name: str, mode: Mode, *, bind_now: bool) -> int | None:
+        known = len(self.process.global_scope)
+        event = self.process.dlopen(name, (mode & ~Mode.LAZY) | Mode.NOW if bind_now else mode)
+        self.promoted += self.process.global_scope[known:]
+        self.destroyed += event.destroyed
+        word = "opened" if event.file is not None else "nothing"
+        self.outcomes.append("failed" if event.failure is not None else word)
+        return event.file
 
 
 @dataclass(frozen=True)
@@ -210,26 +276,27 @@ class Judge:
 
     def ask(
         self,
-        *steps: str | Path | Step,
+        *steps: str | Path | Step | Close,
         environ: Mapping[str, str] | None = None,
         bind_now: bool = True,
         program: Path | None = None,
     ) -> Trial:
         """Let both do `steps`: names, opened with RTLD_NOW, or (name, flags)."""
         program = program or self.driver
-        sequence = [(str(step[0]), step[1]) if isinstance(step, tuple) else (str(step), NOW) for step in steps]
+        sequence = [step if isinstance(step, Close) else opening(step) for step in steps]
+        play, predicted = self._predict(program, sequence, dict(environ or {}), bind_now=bind_now)
         log, said = self._observe(program, sequence, dict(environ or {}), bind_now=bind_now)
-        process, predicted = self._predict(program, sequence, dict(environ or {}), bind_now=bind_now)
-        return Trial(log, said, process, predicted, os.path.realpath(self.folder), bind_now, _aliases(self.folder))
+        return Trial(log, said, play, predicted, os.path.realpath(self.folder), bind_now, _aliases(self.folder))
 
     def _observe(
-        self, program: Path, steps: Sequence[tuple[str, Mode]], environ: dict[str, str], *, bind_now: bool
+        self, program: Path, steps: _Steps, environ: dict[str, str], *, bind_now: bool
     ) -> tuple[Log, tuple[str, ...]]:
         output = self.folder / "ld.so-log"
         variables = {"LC_ALL": "C", "LD_DEBUG": CHANNELS.replace(",", ":"), "LD_DEBUG_OUTPUT": str(output)} | environ
         if bind_now:
             variables["LD_BIND_NOW"] = "1"
-        words = [word for name, mode in steps for word in (str(int(mode)), name)]
+        pairs = [("-1", str(s.opened)) if isinstance(s, Close) else (str(int(s[1])), s[0]) for s in steps]
+        words = [word for pair in pairs for word in pair]
         command = [str(program), *words]
         if self.emulator is not None:  # the variables are for the program, not for the emulator's own ld.so
             command = [
@@ -251,8 +318,8 @@ class Judge:
         return log, (*said.splitlines(), *(line for line in complaint.splitlines() if not _REMARK.search(line)))
 
     def _predict(
-        self, program: Path, steps: Sequence[tuple[str, Mode]], environ: Mapping[str, str], *, bind_now: bool
-    ) -> tuple[Process, tuple[Mapping[str, Any], ...]]:
+        self, program: Path, steps: _Steps, environ: Mapping[str, str], *, bind_now: bool
+    ) -> tuple[Play, tuple[Mapping[str, Any], ...]]:
         fixtures = Fixtures([self.folder, program.parent])
         path = environ.get("LD_LIBRARY_PATH")
         host = replace(
@@ -262,16 +329,25 @@ class Judge:
             tunables=parse_tunables(environ.get("GLIBC_TUNABLES", "")),
         )
         preload = environ.get("LD_PRELOAD", "").replace(":", " ").split()
-        process = Process.start(World([fixtures, Elsewhere(host, fixtures)]), host, str(program), preload)
-        for name, mode in steps:
-            process.dlopen(name, (mode & ~Mode.LAZY) | Mode.NOW if bind_now else mode)
+        world = World([fixtures, Elsewhere(host, fixtures)])
+        play = Play(Process(world, host))
+        try:
+            play.process = Process.start(world, host, str(program), preload, bind_now=bind_now)
+        except LoadFailure as failure:
+            return replace(play, refused=failure), ()
+        play.run(steps, bind_now=bind_now)
 
         def names(keys: NDArray[np.uint64]) -> list[str]:
             wanted = keys.tolist()
             known = {**host.names(wanted), **fixtures.names(wanted)}
             return [known[key].decode() for key in wanted]
 
-        return process, tuple(events(process, names))
+        return play, tuple(events(play.process, names))
+
+
+def opening(step: str | Path | Step) -> tuple[str, Mode]:
+    """Return name and flags of a step that opens something, by default with RTLD_NOW."""
+    return (str(step[0]), step[1]) if isinstance(step, tuple) else (str(step), NOW)
 
 
 def _aliases(folder: Path) -> dict[str, str]:

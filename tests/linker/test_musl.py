@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 
 from abiclash.linker.link_map import Mode
 from tests.linker.assembly import X86_64, Assembler, Definition, Object, Reference
-from tests.linker.judge import DEEPBIND, GLOBAL, LAZY, NOLOAD
+from tests.linker.judge import DEEPBIND, GLOBAL, LAZY, NOLOAD, Close
 from tests.linker.musl_judge import LOADER, MuslJudge
 from tests.linker.patching import patch_symbol
 from tests.linker.worlds import build as build_world
-from tests.linker.worlds import link_worlds
+from tests.linker.worlds import link_worlds, placed
 
 if TYPE_CHECKING:
     from abiclash.sources.host_profile import HostProfile
@@ -221,7 +221,7 @@ def play(world: LinkWorld, judge: MuslJudge) -> None:
     with tempfile.TemporaryDirectory(dir=judge.folder) as name:
         folder = Path(name)
         build_world(world, folder, X86_64)
-        steps = [(str(folder / step) if "/" in step else step, mode) for step, mode in world.steps]
+        steps = [placed(folder, *step) for step in world.steps if not isinstance(step, Close)]
         path = ":".join(str(folder / part) for part in world.library_path)
         judge.ask(*steps, environ={"LD_LIBRARY_PATH": path}).agree()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.linker.judge import GLOBAL
+from tests.linker.patching import patch_symbol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,6 +79,19 @@ def test_a_protected_function_keeps_its_address_unless_the_program_has_one(
     builder.library("lib.so", source.format("protected"), language="assembler", flags=flags)  # ld refuses this one
     trial = judge.ask(program=program).agree()
     assert trial.bound("lib.so", "f") == ("lib.so" if interposed else "program")
+
+
+@pytest.mark.parametrize("interposed", [False, True])
+def test_a_protected_copy_is_initialised_all_the_same(builder: Builder, judge: Judge, *, interposed: bool) -> None:
+    """The second look-up, of class PLT, sees the program's own copy, so the result of the first one stands."""
+    source = "long d = 4; long *where(void) { return &d; }"
+    libs = [library(builder, name, source) for name in (["other.so", "lib.so"] if interposed else ["lib.so"])]
+    program = builder.program(
+        "program", f"extern long d; int use(void) {{ return (int)d; }} {MAIN}", libs=libs, flags=FIXED
+    )
+    patch_symbol(program, "d", other=3)
+    trial = judge.ask(program=program).agree()
+    assert trial.bound("program", "d") == libs[0].name
 
 
 @pytest.mark.parametrize("sort", ["data", "function"])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from tests.linker.assembly import X86_64
+from tests.linker.predicted import explained
 from tests.linker.worlds import link_worlds, play
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ _CALM = settings(
 @given(world=link_worlds())
 @settings(_CALM, max_examples=30, derandomize=True)
 def test_random_worlds_load_as_predicted(judge: Judge, world: LinkWorld) -> None:
-    """The same thirty worlds each time: a failure here is a regression."""
-    play(world, judge, X86_64).agree()
+    """The same thirty worlds each time: a failure here is a regression. What --why says must lead to each binding."""
+    process = play(world, judge, X86_64).agree().process
+    explained(process)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from abiclash.linker.link_map import Mode
 from tests.linker.assembly import Assembler, Definition, Object, Reference
+from tests.linker.judge import Close
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,13 +51,14 @@ _MUSL_USES: dict[Sort, tuple[Use, ...]] = {
 @dataclass(frozen=True)
 class LinkWorld:
     """What is built and loaded. links: (new path, old path, symbolic). steps: names as given to dlopen (paths below
-    the world's folder where they have a slash), with flags. library_path: folders.
+    the world's folder where they have a slash), with flags, and what is closed. library_path: folders. preload: paths.
     """
 
     objects: tuple[Object, ...]
     links: tuple[tuple[str, str, bool], ...]
-    steps: tuple[tuple[str, Mode], ...]
+    steps: tuple[tuple[str, Mode] | Close, ...]
     library_path: tuple[str, ...]
+    preload: tuple[str, ...]
     dynamic_weak: bool
     bind_now: bool
 
@@ -108,6 +110,8 @@ def references(
         library = None if version is None else draw(st.sampled_from([*libraries, *[libraries[-1]] * 4]))
         if any(r.name == name and r.version == version and r.library != library for r in chosen.values()):
             continue
+        if sort == "tls" and any(r.name == name and r.use != use for r in chosen.values()):
+            continue  # the name may be the object's own, whatever version is asked for
         key = name, version, "tls" if sort == "tls" else use
         weak = draw(st.booleans()) and not (sort == "tls" and uses is _MUSL_USES)  # musl crashes where one is missing
         chosen.setdefault(key, Reference(name, use, version, weak, library))
@@ -134,7 +138,7 @@ def objects(
     rpath, runpath = draw(paths), draw(paths)
     options = draw(
         st.lists(
-            st.sampled_from(["-Bsymbolic", "-znow", "--hash-style=sysv", "--hash-style=gnu", "-znodefaultlib"]),
+            st.sampled_from(_OPTIONS),
             max_size=2,
             unique=True,
         )
@@ -166,6 +170,10 @@ def base(versions: Sequence[str | None]) -> Object:
     return Object(f"base/{BASE}", BASE, (), tuple(symbols), versions=tuple(v for v in versions if v is not None))
 
 
+_OPTIONS = (
+    *("-Bsymbolic", "-znow", "--hash-style=sysv", "--hash-style=gnu", "-znodefaultlib", "-znodelete"),
+    *("-znodlopen", "-zinterpose"),
+)
 _LINKS = ("d0/link.so", "d1/lib4.so", "d2/lib0.so")
 _FLAGS = st.sampled_from(
     [
@@ -182,6 +190,22 @@ _FLAGS = st.sampled_from(
         Mode.NOW | Mode.NODELETE,
     ]
 )
+
+
+@st.composite
+def sequences(draw: st.DrawFn, names: Sequence[str]) -> tuple[tuple[str, Mode] | Close, ...]:
+    """Loads, and in every other world closings of some of them in between; each at most once."""
+    if draw(st.booleans()):
+        return tuple(draw(st.lists(st.tuples(st.sampled_from(names), _FLAGS), min_size=2, max_size=6)))
+    steps: list[tuple[str, Mode] | Close] = []
+    opened: list[int] = []
+    for closing in draw(st.lists(st.sampled_from([False, False, True]), min_size=3, max_size=9)):
+        if closing and opened:
+            steps.append(Close(opened.pop(draw(st.integers(0, len(opened) - 1)))))
+        else:
+            opened.append(len(steps))
+            steps.append((draw(st.sampled_from(names)), draw(_FLAGS)))
+    return tuple(steps)
 
 
 @st.composite
@@ -215,13 +239,14 @@ def link_worlds(draw: st.DrawFn, *, ifunc: bool = True, musl: bool = False) -> L
     )
     links = [link for link in links if link[0] not in files]
     names = [*files, *files, *present, *(link[0] for link in links)]
-    steps = draw(st.lists(st.tuples(st.sampled_from(names), _FLAGS), min_size=2, max_size=6))
+    steps = draw(sequences(names))
     path = draw(st.sampled_from([FOLDERS] * 5 + [FOLDERS[::-1]] * 3 + [("d1",), ("nowhere", "d2"), ()]))
     return LinkWorld(
         (*things, base(draw(st.sampled_from([VERSIONS] * 5 + [(None,)])))),
         tuple(links),
-        tuple(steps),
+        steps,
         (*path, "base"),
+        () if musl else tuple(draw(st.sampled_from([[]] * 4 + [files[-1:], [*files[:2], "nowhere.so"]]))),
         draw(st.sampled_from([False] * 5 + [True])),
         draw(st.sampled_from([True, True, False])),
     )
@@ -248,5 +273,12 @@ def play(world: LinkWorld, judge: Judge, machine: Machine) -> Trial:
         environ = {"LD_LIBRARY_PATH": ":".join(str(folder / part) for part in world.library_path)}
         if world.dynamic_weak:
             environ["LD_DYNAMIC_WEAK"] = "1"
-        steps = [(str(folder / step) if "/" in step else step, mode) for step, mode in world.steps]
+        if world.preload:
+            environ["LD_PRELOAD"] = ":".join(str(folder / path) for path in world.preload)
+        steps = [step if isinstance(step, Close) else placed(folder, *step) for step in world.steps]
         return replace(judge, folder=folder).ask(*steps, environ=environ, bind_now=world.bind_now)
+
+
+def placed(folder: Path, name: str, mode: Mode) -> tuple[str, Mode]:
+    """Return a step with the path of what lies below the world's folder."""
+    return (str(folder / name) if "/" in name else name), mode

@@ -46,6 +46,12 @@ def test_what_is_no_file_has_no_real_path(tree: Path, path: str) -> None:
     assert LiveFiles(tree).realpath(path) is None
 
 
+@pytest.mark.parametrize("path", ["absent/../usr/lib/multi/libx.so.1.2", "usr/lib/gone/../../lib/libabs.so"])
+def test_a_folder_that_is_not_there_is_not_passed_through(tree: Path, path: str) -> None:
+    """Paths with $ORIGIN/.. in them: open() fails, so must we."""
+    assert LiveFiles().realpath(f"{tree}/{path}") is None
+
+
 def test_the_kernel_agrees(tree: Path) -> None:
     for name in ("usr/lib/libup.so", "lib/multi/libx.so.1", "lib/../lib/multi/libx.so.1"):
         path = f"{tree}/{name}"

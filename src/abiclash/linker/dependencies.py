@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from abiclash.linker.link_map import LoadFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from abiclash.linker.link_map import LinkMap
 
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     MoveBefore = Callable[[LinkMap, LinkMap], None]
 
 
-def search_list(root: LinkMap, preloads: Iterable[LinkMap], load: MapByName, move_before: MoveBefore) -> list[LinkMap]:
-    """Walk DT_NEEDED breadth-first from `root`, loading what is not there yet, and return the list.
+def fill_search_list(listed: list[LinkMap], load: MapByName, move_before: MoveBefore) -> None:
+    """Walk DT_NEEDED breadth-first, loading what is not there yet, and complete the list.
 
+    listed: the object that is opened, and preloads; where a load fails it holds what was found before.
     load: returns the map for a name that an object needs, or raises LoadFailure. Objects that DT_AUXILIARY and
     DT_FILTER name go before the object that names them, also in the list of all objects (move_before); a missing
     auxiliary is no failure. Each dependency that has no list of its own yet gets its direct dependencies recorded
     (l_initfini).
     """
-    listed = [root, *preloads]
+    root = listed[0]
     done: set[int] = set()
     at = 0
     while at < len(listed):
@@ -46,7 +47,6 @@ def search_list(root: LinkMap, preloads: Iterable[LinkMap], load: MapByName, mov
         link.direct = tuple(direct)
         if link.search_list is None and link.dependencies is None and link is not root:
             link.dependencies = (link.file, *direct)
-    return listed
 
 
 def _append(link: LinkMap | None, listed: list[LinkMap], direct: list[int]) -> None:

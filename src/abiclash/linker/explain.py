@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.glibc_versions import DEFAULT_IS_FALLBACK
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.linker.tables import (
     BINDS_LOCALLY,
@@ -20,6 +21,7 @@ from abiclash.linker.tables import (
     Q_WEAK,
     UNDEFINED,
     UNIQUE,
+    WEAK,
 )
 
 if TYPE_CHECKING:
@@ -72,20 +74,24 @@ def explain(process: Process, source: int, key: int) -> Iterator[Explanation]:
 
 
 def _explain(process: Process, link: LinkMap, row: int, version: int, flags: int) -> Explanation:
-    queries = process.world.table(link.file).queries
-    key = queries.key[row]
+    key = process.world.table(link.file).queries.key[row]
     steps: list[Step] = []
+    reserve: int | None = None
     passed = 0
     for scope, file in _walk(process, link):
         found = _meet(process, file, key, version, flags)
         if found is None:
             passed += 1
             continue
-        steps.append(Step(scope, file, *found))
-        if found[0]:
+        taken, clause, weak = found
+        if taken and weak and process.host.dynamic_weak:
+            clause = f"kept in reserve: a weak definition, and LD_DYNAMIC_WEAK is set (do_lookup_x); {clause}"
+            reserve, taken = file if reserve is None else reserve, False
+        steps.append(Step(scope, file, taken, clause))
+        if taken:
             break
     target = int(link.targets[row]) if link.targets is not None else NOT_FOUND
-    end = _ending(process, link, steps, target, flags)
+    end = _ending(process, link, steps, target, flags, reserve)
     return Explanation(
         link.file,
         process.world.versions.names[version],
@@ -115,9 +121,12 @@ def _walk(process: Process, link: LinkMap) -> Iterator[tuple[str, int]]:
                 yield name, file
 
 
-def _meet(process: Process, file: int, key: np.uint64, version: int, flags: int) -> tuple[bool, str] | None:
-    """Apply check_match to an object's entries of one name; None where it has none."""
-    definitions = process.world.table(file).definitions
+def _meet(process: Process, file: int, key: np.uint64, version: int, flags: int) -> tuple[bool, str, bool] | None:
+    """Apply check_match to an object's entries of one name; None where it has none.
+
+    Returns whether one is accepted, why, and whether it is weak.
+    """
+    definitions = process.definitions(file)
     left, right = np.searchsorted(definitions.key, [key, key + np.uint64(1)])
     entries = range(int(left), int(right))
     if not entries:
@@ -138,14 +147,14 @@ def _meet(process: Process, file: int, key: np.uint64, version: int, flags: int)
         return _accept(bits, "match: its only definition of that name that is not hidden (check_match, num_versions)")
     if fallback:
         reasons.append(f"{len(fallback)} versions of the name, none of them the one to take without a version")
-    return False, "skipped: " + "; ".join(dict.fromkeys(reasons))
+    return False, "skipped: " + "; ".join(dict.fromkeys(reasons)), False
 
 
-def _accept(bits: int, clause: str) -> tuple[bool, str]:
+def _accept(bits: int, clause: str) -> tuple[bool, str, bool]:
     if bits & BINDS_LOCALLY:
-        return False, "skipped: the definition is hidden, internal or local (do_lookup_x)"
+        return False, "skipped: the definition is hidden, internal or local (do_lookup_x)", False
     unique = ", and STB_GNU_UNIQUE: one definition serves the process (do_lookup_unique)" if bits & UNIQUE else ""
-    return True, f"taken: {clause.removeprefix('match: ')}{unique}"
+    return True, f"taken: {clause.removeprefix('match: ')}{unique}", bool(bits & WEAK)
 
 
 def _check(process: Process, bits: int, own: int, version: int, flags: int, *, is_executable: bool) -> str:
@@ -155,6 +164,8 @@ def _check(process: Process, bits: int, own: int, version: int, flags: int, *, i
         return "an undefined entry cannot serve a call (type class PLT)"
     if flags & Q_COPY and is_executable:
         return "the executable is not searched for a COPY relocation"
+    if process.host.libc == "musl":
+        return "match: the first object that defines the name serves every version (find_sym of musl's ldso/dynlink.c)"
     if bits & NO_VERSIONS:
         return "match: the object has no symbol versions, so any version is satisfied (check_match)"
     if not version:
@@ -164,13 +175,13 @@ def _check(process: Process, bits: int, own: int, version: int, flags: int, *, i
     if own == version:
         return f"match: the version {names[version]} is equal (check_match)"
     if own == 0 and not bits & HIDDEN_VERSION and not flags & Q_HIDDEN:
-        if process.host.libc_version >= (2, 42):
+        if process.host.libc_version in DEFAULT_IS_FALLBACK:
             return "fallback"
         return "match: a definition without a version satisfies every version (check_match)"
     return f"its version {names[own] or '(none)'} is not {names[version]}"
 
 
-def _ending(process: Process, link: LinkMap, steps: list[Step], target: int, flags: int) -> str:
+def _ending(process: Process, link: LinkMap, steps: list[Step], target: int, flags: int, reserve: int | None) -> str:
     paths = process.world.paths
     if target == NOT_FOUND:
         return (
@@ -181,6 +192,8 @@ def _ending(process: Process, link: LinkMap, steps: list[Step], target: int, fla
     last = steps[-1].file if steps and steps[-1].taken else None
     if last == target:
         return f"bound to {paths[target]}"
+    if last is None and reserve == target:
+        return f"bound to {paths[target]}: there is no strong definition, so the first weak one serves"
     if flags & Q_PROTECTED and target == link.file:
         return f"bound to {paths[target]}: the object's own definition is protected (_dl_lookup_symbol_x)"
     return f"bound to {paths[target]}: the first unique definition of that name in the process (do_lookup_unique)"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from abiclash.glibc_versions import LIBRARY_OF_VERSIONS, PIE_REFUSED, STACK_STAYS
 from abiclash.linker.link_map import LoadFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from abiclash.facts.model import ObjectFacts
+    from abiclash.glibc_versions import Assertion
     from abiclash.linker.link_map import LinkMap
+    from abiclash.linker.process import HostSettings
     from abiclash.linker.world import World
 
 DF_SYMBOLIC = 0x2
@@ -32,8 +35,6 @@ _MACHINES = {
 _OSABI = (0, 3)  # ELFOSABI_SYSV, ELFOSABI_GNU
 _PLAIN_STACK = frozenset({"aarch64", "ppc64le", "riscv64"})
 """Machines where an object without PT_GNU_STACK gets no executable stack (DEFAULT_STACK_PERMS)."""
-_ASSERT_LINES = {17: 224, 27: 205, 35: 204}
-"""Of `needed != NULL`, by the first glibc 2.x."""
 
 
 class HostFacts(Protocol):
@@ -104,18 +105,30 @@ def wants_executable_stack(facts: ObjectFacts, host: HostFacts) -> bool:
     return host.machine not in _PLAIN_STACK if facts.exec_stack is None else facts.exec_stack
 
 
-def loadable(facts: ObjectFacts, name: str, host: HostFacts, *, stack_free: bool) -> None:
+def starts_with_executable_stack(facts: ObjectFacts, executable: str, host: HostSettings) -> bool:
+    """Tell whether a program begins with an executable stack (elf/dl-execstack-tunable.c). Raises LoadFailure."""
+    wants = wants_executable_stack(facts, host)
+    if host.libc_version not in STACK_STAYS:
+        return wants
+    setting = host.tunables.get("rtld.execstack", 1)
+    if wants and setting == 0:
+        form = "Fatal glibc error: {reason}"
+        raise LoadFailure("executable-stack", executable, "executable stack is not allowed", form=form)
+    return wants or setting == 2
+
+
+def loadable(facts: ObjectFacts, name: str, host: HostFacts, *, by_dlopen: bool, stack_free: bool) -> None:
     """Raise ld.so's refusal of an object that it cannot map as a shared one (_dl_map_object_from_fd).
 
-    stack_free: the stack is executable already, or may still become so.
+    by_dlopen: it comes after the start. stack_free: the stack is executable already, or may still become so.
     """
     if facts.type == ET_EXEC:
         raise LoadFailure("bad-object", name, "cannot dynamically load executable")
     if not facts.has_dynamic:
         raise LoadFailure("bad-object", name, "object file has no dynamic section")
-    if facts.flags_1 & DF_1_PIE and host.libc_version >= (2, 30):
+    if facts.flags_1 & DF_1_PIE and host.libc_version in PIE_REFUSED:
         raise LoadFailure("bad-object", name, "cannot dynamically load position-independent executable")
-    if facts.flags_1 & DF_1_NOOPEN:
+    if facts.flags_1 & DF_1_NOOPEN and by_dlopen:
         raise LoadFailure("bad-object", name, "shared object cannot be dlopen()ed")
     if not stack_free and wants_executable_stack(facts, host):
         raise LoadFailure(
@@ -123,13 +136,10 @@ def loadable(facts: ObjectFacts, name: str, host: HostFacts, *, stack_free: bool
         )
 
 
-def inconsistency(
-    source: str, lines: Mapping[int, int], version: tuple[int, int], function: str, assertion: str
-) -> LoadFailure:
-    """Return the end of a process by an assertion in ld.so. lines: where it stands, by the first glibc 2.x."""
-    since = max((known for known in lines if known <= version[1]), default=min(lines))
-    text = f"{source}: {lines[since]}: {function}: Assertion `{assertion}' failed!"
-    return LoadFailure("inconsistency", "Inconsistency detected by ld.so", text)
+def inconsistency(assertion: Assertion, version: tuple[int, int], link: LinkMap) -> LoadFailure:
+    """Return the end of a process by an assertion in ld.so, over an object that it was working on."""
+    form = "Inconsistency detected by ld.so: {reason}"
+    return LoadFailure("inconsistency", link.name, assertion.text(version), needed_by=link.file, form=form)
 
 
 def require_versions(
@@ -142,7 +152,7 @@ def require_versions(
     for library, versions in link.facts.needs:
         needed = find_needed(library)
         if needed is None:
-            raise inconsistency("dl-version.c", _ASSERT_LINES, libc_version, "_dl_check_map_versions", "needed != NULL")
+            raise inconsistency(LIBRARY_OF_VERSIONS, libc_version, link)
         defined = {v.name for v in needed.facts.versions if v.file is None}
         if needed.facts.base_version is not None:
             defined.add(needed.facts.base_version)

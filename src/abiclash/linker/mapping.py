@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from abiclash.glibc_versions import STACK_STAYS
 from abiclash.linker import load_checks
 from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
 from abiclash.linker.search_path import DF_1_NODEFLIB, directories, expand, find_library, origin_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 class Answers:
     """Which loaded object answers to a name: the first in load order that has it, or has it as DT_SONAME.
 
-    Objects only come at the end, so the index grows with them; when objects go it is made anew. files: file ids.
+    Objects only come at the end, so the index grows with them; when objects go it is cleared. files: file ids.
     count: how many objects are in it.
     """
 
@@ -29,9 +30,6 @@ class Answers:
 
     def get(self, maps: Mapping[int, LinkMap], name: str) -> LinkMap | None:
         """Return the object that answers to a name."""
-        if len(maps) < self.count:
-            self.files.clear()
-            self.count = 0
         for link in islice(maps.values(), self.count, None):
             for known in (link.name, *link.names, link.facts.soname):
                 if known is not None:
@@ -39,6 +37,11 @@ class Answers:
         self.count = len(maps)
         file = self.files.get(name)
         return None if file is None else maps[file]
+
+    def clear(self) -> None:
+        """Forget everything: objects have gone."""
+        self.files.clear()
+        self.count = 0
 
     def copy(self) -> Answers:
         return Answers(dict(self.files), self.count)
@@ -84,14 +87,21 @@ def map_object(
     facts = process.world.facts[file]
     if facts is None:
         raise LoadFailure("bad-object", path, "invalid ELF header")
-    free = process.executable_stack or kind is MapType.LIBRARY or process.host.libc_version < (2, 41)
-    load_checks.loadable(facts, name, process.host, stack_free=free)
+    free = process.executable_stack or _stack_may_change(process, kind)
+    load_checks.loadable(facts, name, process.host, by_dlopen=kind is MapType.LOADED, stack_free=free)
     process.executable_stack |= load_checks.wants_executable_stack(facts, process.host)
     loader = None if by_dlopen or requester is None else requester.file
     link = LinkMap(file, facts, path, kind, loader, {name})
     process.maps[file] = link
     link.scope = _first_scope(process, link, mode)
     return link
+
+
+def _stack_may_change(process: Process, kind: MapType) -> bool:
+    """Tell whether the stack becomes executable for an object that needs it."""
+    if process.host.libc_version not in STACK_STAYS:
+        return True
+    return kind is MapType.LIBRARY and process.host.tunables.get("rtld.execstack", 1) != 0
 
 
 def _locate(process: Process, name: str, requester: LinkMap | None) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -57,8 +58,14 @@ class MuslProcess(Process):
         self._static: frozenset[int] = frozenset()  # those with TLS from the start
 
     @classmethod
-    def start(cls, world: World, host: HostSettings, executable: str, preload: Sequence[str] = ()) -> Self:
-        """Load an executable with its dependencies (__dls3). Raises LoadFailure where the program cannot start."""
+    def start(
+        cls, world: World, host: HostSettings, executable: str, preload: Sequence[str] = (), *, bind_now: bool = False
+    ) -> Self:
+        """Load an executable with its dependencies (__dls3). Raises LoadFailure where the program cannot start.
+
+        bind_now: musl binds everything at the start anyway.
+        """
+        del bind_now
         process = cls(world, host)
         file = world.find(executable)
         facts = world.facts[file] if file is not None else None
@@ -68,7 +75,8 @@ class MuslProcess(Process):
         main = process.maps[file] = LinkMap(file, facts, world.paths[file], MapType.EXECUTABLE, None)
         process._library = world.find(facts.interp)
         for name in preload:
-            process._load(name, None, MapType.LIBRARY)
+            with suppress(_Missing):  # load_preload
+                process._load(name, None, MapType.LIBRARY)
         process._load_dependencies(main, MapType.LIBRARY)
         for link in process.maps.values():
             link.scope = [GLOBAL_SCOPE]
@@ -118,6 +126,11 @@ class MuslProcess(Process):
         self._retry()
         files = tuple(link.file for link in new)
         return LoadEvent(name, mode, root.file, files, files)
+
+    def dlclose(self, file: int) -> tuple[int, ...]:
+        """Unload nothing: musl's dlclose only says whether the handle is one."""
+        del file
+        return ()
 
     # -- names to objects -------------------------------------------------------------------------------------
 
@@ -237,13 +250,13 @@ class MuslProcess(Process):
         for file in files:
             if not len(left):
                 break
-            found = search(ScopeIndex.single(self._table(file), file), plain, Rules(), executable)
+            found = search(ScopeIndex.single(self.definitions(file), file), plain, Rules(), executable)
             hit = found.file != NOT_FOUND
             matches.enter(left[hit], found.take(hit))
             left, plain = left[~hit], plain.take(~hit)
         return matches
 
-    def _table(self, file: int) -> Definitions:
+    def definitions(self, file: int) -> Definitions:
         if file not in self._tables:
             self._tables[file] = _definitions(self.maps[file].facts.symbols)
         return self._tables[file]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from abiclash.linker import load_checks
-from abiclash.linker.dependencies import search_list
+from abiclash.glibc_versions import DEPTH_FIRST_SORT, NODELETE_AFTER_SUCCESS, OPTIONAL_STATIC_TLS
+from abiclash.linker import closing, load_checks
+from abiclash.linker.dependencies import fill_search_list
 from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
 from abiclash.linker.mapping import Answers, by_exact_name, map_object
 from abiclash.linker.relocation import Relocator, UniqueTable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from abiclash.linker.tables import Definitions
     from abiclash.linker.world import World
 
 
@@ -48,7 +51,8 @@ class LoadEvent:
     """One dlopen as it was played. name: as asked for. file: what it opened, None where it failed.
 
     new: file ids that it brought, in load order. relocated: the same in relocation order. failure: why it failed;
-    discarded: the objects that ld.so had begun to bind by then, as far as it came.
+    discarded: the objects that ld.so had begun to bind by then, as far as it came. destroyed: file ids of all that
+    it had brought, in the order in which they went.
     """
 
     name: str
@@ -58,6 +62,7 @@ class LoadEvent:
     relocated: tuple[int, ...] = ()
     failure: LoadFailure | None = None
     discarded: tuple[LinkMap, ...] = ()
+    destroyed: tuple[int, ...] = ()
 
 
 class Process:
@@ -73,19 +78,24 @@ class Process:
         self.events: list[LoadEvent] = []
         self.closed: list[LinkMap] = []  # unloaded since
         self.unique = UniqueTable()
-        optional = host.tunables.get("rtld.optional_static_tls") if host.libc_version >= (2, 32) else None
+        optional = None
+        if host.libc_version in OPTIONAL_STATIC_TLS:
+            optional = host.tunables.get("rtld.optional_static_tls")
         self.tls = StaticTls(host.static_tls_surplus, host.machine, host.libc_version, optional)
         self._relocator = Relocator(world, host.libc_version, dynamic_weak=host.dynamic_weak)
+        self.depth_first = host.libc_version in DEPTH_FIRST_SORT and host.tunables.get("rtld.dynamic_sort") != 1
         self.executable_stack = False
         self.ended = False
 
     # -- start-up ---------------------------------------------------------------------------------------------
 
     @classmethod
-    def start(cls, world: World, host: HostSettings, executable: str, preload: Sequence[str] = ()) -> Self:
+    def start(
+        cls, world: World, host: HostSettings, executable: str, preload: Sequence[str] = (), *, bind_now: bool = False
+    ) -> Self:
         """Load an executable with its dependencies, as the kernel and ld.so do (elf/rtld.c dl_main).
 
-        Raises LoadFailure where the program cannot start.
+        bind_now: LD_BIND_NOW is set. Raises LoadFailure where the program cannot start.
         """
         process = cls(world, host)
         file = world.find(executable)
@@ -96,11 +106,10 @@ class Process:
         process.maps[file] = main
         process.executable = file
         main.scope = [GLOBAL_SCOPE]
-        process.executable_stack = load_checks.wants_executable_stack(facts, host)
+        process.executable_stack = load_checks.starts_with_executable_stack(facts, executable, host)
         if facts.interp is not None:
             process._map_interpreter(facts.interp)
-        preloaded = [link for name in preload if (link := map_object(process, name, main, MapType.LIBRARY)) is not None]
-        process._map_dependencies(main, preloaded)
+        process._map_dependencies(main, process._preload(preload, main))
         process.global_scope = list(main.search_list or ())
         for link in process.maps.values():
             link.is_global = link.file in process.global_scope
@@ -109,11 +118,19 @@ class Process:
         process._check_versions(process.maps.values())
         order = [process.maps[dependency] for dependency in reversed(main.dependencies or ())]
         process.tls.lay_out_initial(process.maps.values())
-        process._relocate(order)
+        process._relocate(order, lazy=not bind_now)
         process.events.append(
             LoadEvent(executable, Mode.NOW, file, tuple(process.maps), tuple(link.file for link in order))
         )
         return process
+
+    def _preload(self, names: Iterable[str], main: LinkMap) -> list[LinkMap]:
+        """Map what LD_PRELOAD names; what cannot be mapped is left out (elf/rtld.c do_preload)."""
+        known = set(self.maps)
+        for name in names:
+            with suppress(LoadFailure):
+                map_object(self, name, main, MapType.LIBRARY)
+        return [link for file, link in self.maps.items() if file not in known]
 
     def _map_interpreter(self, path: str) -> None:
         """The kernel maps ld.so itself; its map is found by PT_INTERP's path and by its soname."""
@@ -140,12 +157,11 @@ class Process:
             event = self._open(name, mode, caller)
         except LoadFailure as failure:
             new = [link for file, link in self.maps.items() if file not in known]
-            for link in new:
-                del self.maps[link.file]
-            self._relocator.undo(self, new, unique)
+            gone = self._relocator.undo(self, new, unique)
             self.ended = failure.kind == "inconsistency"
-            begun = tuple(link for link in new if link.targets is not None)
-            event = LoadEvent(name, mode, None, failure=failure, discarded=begun)
+            destroyed = () if self.ended else tuple(link.file for link in gone)
+            begun = tuple(link for link in new if link.targets is not None and link.file not in self.maps)
+            event = LoadEvent(name, mode, None, failure=failure, discarded=begun, destroyed=destroyed)
         self.events.append(event)
         return event
 
@@ -159,6 +175,8 @@ class Process:
         root = map_object(self, name, requester, MapType.LOADED, mode=mode, by_dlopen=True)
         if root is None:
             return LoadEvent(name, mode, None)
+        if Mode.NODELETE in mode and self.host.libc_version not in NODELETE_AFTER_SUCCESS:
+            root.nodelete = True
         if root.search_list is None:
             listed = self._map_dependencies(root, (), mode)
             self._check_versions(link for link in listed if link.file not in known)
@@ -172,6 +190,8 @@ class Process:
             order = []
         if Mode.GLOBAL in mode:
             self.promote(root.search_list or ())
+        root.opens += 1
+        root.nodelete |= Mode.NODELETE in mode
         new = tuple(file for file in self.maps if file not in known)
         return LoadEvent(name, mode, root.file, new, tuple(link.file for link in order))
 
@@ -183,32 +203,49 @@ class Process:
                 link.is_global = True
                 self.global_scope.append(file)
 
+    def dlclose(self, file: int) -> tuple[int, ...]:
+        """Give back what one dlopen returned; return what is unloaded for it, in order (_dl_close).
+
+        What was bound stays recorded.
+        """
+        link = self.maps[file]
+        if not link.opens or closing.keeps(link, set(self.unique.file.tolist())):
+            return ()
+        link.opens -= 1
+        gone = closing.unused(self) if not link.opens and link.type is MapType.LOADED else []
+        closing.remove(self, gone)
+        self.closed += gone
+        return tuple(link.file for link in gone)
+
     def unload(self, file: int) -> None:
-        """Forget an object that was closed for good; what is bound to it stays recorded."""
-        link = self.maps.pop(file, None)
+        """Forget an object that is known to have been closed for good; what is bound to it stays recorded."""
+        link = self.maps.get(file)
         if link is not None:
+            closing.remove(self, [link])
             self.closed.append(link)
-        if file in self.global_scope:
-            self.global_scope.remove(file)
 
     # -- dependencies -----------------------------------------------------------------------------------------
 
     def _map_dependencies(self, root: LinkMap, preloads: Iterable[LinkMap], mode: Mode = Mode.NOW) -> list[LinkMap]:
-        """Build the search list of an opened object, sort its initialisation order, and return the list."""
+        """Build the search list of an opened object, sort its initialisation order, and return the list.
+
+        Where a dependency cannot be loaded, the object keeps what was found before.
+        """
         kind = MapType.LIBRARY if root.type is MapType.EXECUTABLE else MapType.LOADED
 
         def load(name: str, requester: LinkMap) -> LinkMap | None:
             path = expand(name, origin_of(requester.name), self.host)
             return map_object(self, path, requester, kind, mode=mode & Mode.DEEPBIND)
 
-        listed = search_list(root, preloads, load, self._move_before)
-        files = [link.file for link in listed]
-        root.search_list = tuple(files)
-        root.dependencies = None  # it has none of its own while it is sorted with the others
-        dfs = self.host.libc_version >= (2, 35) and self.host.tunables.get("rtld.dynamic_sort") != 1
-        first = [root.file, *(file for file in files if file != root.file)]  # filtees come before it in the list
-        order = sort_maps(first, lambda file: self.maps[file].dependencies, self.executable, dfs=dfs)
-        root.dependencies = tuple(order)
+        listed = [root, *preloads]
+        try:
+            fill_search_list(listed, load, self._move_before)
+        finally:
+            files = [link.file for link in listed]
+            root.search_list = tuple(files)
+            first = [root.file, *(file for file in files if file != root.file)]  # filtees come before it in the list
+            order = sort_maps(first, lambda file: self.maps[file].dependencies, self.executable, dfs=self.depth_first)
+            root.dependencies = tuple(order)
         return listed
 
     def _move_before(self, link: LinkMap, other: LinkMap) -> None:
@@ -216,7 +253,7 @@ class Process:
         order = [file for file in self.maps if file != link.file]
         order.insert(order.index(other.file), link.file)
         self.maps = {file: self.maps[file] for file in order}
-        self.answers = Answers()
+        self.answers.clear()
 
     # -- versions, relocation ---------------------------------------------------------------------------------
 
@@ -248,6 +285,10 @@ class Process:
         return other
 
     # -- answers ----------------------------------------------------------------------------------------------
+
+    def definitions(self, file: int) -> Definitions:
+        """Return what a look-up can find in an object, by this C library's rules."""
+        return self.world.table(file).definitions
 
     def targets(self, file: int) -> NDArray[np.int32]:
         """Return the file ids that an object's references are bound to; empty where it is not loaded."""

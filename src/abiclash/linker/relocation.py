@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abiclash.facts.model import Reloc
+from abiclash.glibc_versions import (
+    DEFAULT_IS_FALLBACK,
+    NODELETE_AFTER_SUCCESS,
+    VERSIONS_MAY_BE_LOST,
+    VERSIONS_PROMISED,
+)
+from abiclash.linker import closing
 from abiclash.linker.link_map import LoadFailure
 from abiclash.linker.load_checks import inconsistency
 from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, ScopeIndex, search, search_files
@@ -38,9 +45,6 @@ if TYPE_CHECKING:
     from abiclash.linker.world import World
 
 DF_BIND_NOW, DF_1_NOW = 0x8, 0x1
-_ASSERT_LINES = {17: 167, 18: 166, 19: 166, 20: 127, 27: 110, 28: 111, 32: 105, 35: 106, 36: 107, 39: 106}
-_ASSERTION = "version->filename == NULL || ! _dl_name_match_p (version->filename, map)"
-"""What check_match asserts where it meets no versions, and in which line, by the first glibc 2.x; gone since 2.41."""
 
 
 @dataclass(slots=True)
@@ -99,7 +103,7 @@ class Relocator:
     def __init__(self, world: World, libc_version: tuple[int, int], *, dynamic_weak: bool = False) -> None:
         self._world = world
         self._libc_version = libc_version
-        self._rules = Rules(default_is_fallback=libc_version >= (2, 42))
+        self._rules = Rules(default_is_fallback=libc_version in DEFAULT_IS_FALLBACK)
         self._dynamic_weak = dynamic_weak
         self._global_files: tuple[int, ...] = ()
         self._global_index = ScopeIndex.empty()
@@ -122,23 +126,26 @@ class Relocator:
                     later.targets = later.target_rows = None
                 raise
 
-    def undo(self, process: Process, gone: Sequence[LinkMap], unique: UniqueTable) -> None:
-        """Leave in the process what a failed load has changed for good (_dl_close_worker, forced).
+    def undo(self, process: Process, new: Sequence[LinkMap], unique: UniqueTable) -> list[LinkMap]:
+        """Leave in the process what a failed load has changed for good (_dl_close_worker, forced); return what goes.
 
-        unique: the table as it was before. What the load had bound by then to unique definitions of objects that
-        stay is kept, though the objects that asked are gone.
+        new: what the load had brought. unique: the table as it was before. What had been bound by then to unique
+        definitions of objects that stay is kept, though the objects that asked are gone.
         """
         process.unique = unique
-        files = {link.file for link in gone}
-        for link in gone:
+        for link in new:
             if link.targets is None or link.target_rows is None:
                 continue
             key = self._world.table(link.file).queries.key
-            for file in set(np.unique(link.targets).tolist()) - files - {NOT_FOUND}:
+            for file in set(np.unique(link.targets).tolist()) - {NOT_FOUND}:
                 at = np.flatnonzero(link.targets == file)
                 at = at[process.maps[file].facts.symbols.info[link.target_rows[at]] >> 4 == STB_GNU_UNIQUE]
                 process.unique.bind(key[at], link.targets[at], link.target_rows[at])
-        process.tls.release(gone)
+        passing = [link.file for link in new] if self._libc_version in NODELETE_AFTER_SUCCESS else []
+        gone = closing.unused(process, passing)
+        closing.remove(process, gone)
+        process.unique = process.unique.without({link.file for link in gone})
+        return gone
 
     def _bind(
         self, process: Process, links: list[LinkMap], scope: list[Scope], bare: dict[int, list[tuple[int, int]]]
@@ -252,17 +259,21 @@ class Relocator:
     ) -> None:
         """A reference to an object's own protected definition stays there, whatever was found first.
 
-        But for one case: an executable's PLT entry that stands for a function's address serves data references when
-        a look-up of class PLT, which passes over it, ends at the object itself (the second look-up for class 0).
+        But for two cases, where the second look-up, of class PLT, ends at the object itself: an executable's PLT
+        entry that stands for a function's address, which that look-up passes over, and a COPY relocation, whose
+        first look-up passes over the executable.
         """
         own = np.repeat([link.file for link in links], [len(link.facts.references.kind) for link in links])
         row = np.concatenate([link.facts.references.symbol for link in links]).astype(np.int32)
         protected = (queries.flags & Q_PROTECTED) != 0
         away = np.flatnonzero(protected & (matches.file != NOT_FOUND) & (matches.file != own))
         entry = (queries.flags[away] & Q_PLT == 0) & (matches.flags[away] & UNDEFINED != 0)
+        entry |= queries.flags[away] & Q_COPY != 0
         if entry.any():
             stubs = away[entry][np.argsort(queries.key[away[entry]], kind="stable")]
-            calls = Queries(queries.key[stubs], queries.version[stubs], queries.flags[stubs] | np.uint8(Q_PLT))
+            calls = Queries(
+                queries.key[stubs], queries.version[stubs], queries.flags[stubs] & ~np.uint8(Q_COPY) | np.uint8(Q_PLT)
+            )
             again = self._look_up(process, calls, scope)[0].file
             away = np.setdiff1d(away, stubs[(again == NOT_FOUND) | (again == own[stubs])])
         matches.file[away], matches.row[away] = own[away], row[away]
@@ -274,8 +285,8 @@ class Relocator:
         queries = self._world.table(link.file).queries
         undefined = (link.targets == NOT_FOUND) & ((queries.flags & Q_WEAK) == 0)
         kinds = link.facts.references.kind
-        lazy = lazy and not link.facts.flags & DF_BIND_NOW and not link.facts.flags_1 & DF_1_NOW
-        if lazy:
+        link.lazy = lazy and not link.facts.flags & DF_BIND_NOW and not link.facts.flags_1 & DF_1_NOW
+        if link.lazy:
             undefined &= kinds != Reloc.PLT
             bare = [(reference, file) for reference, file in bare if kinds[reference] != Reloc.PLT]
         stop = int(np.argmax(undefined)) if undefined.any() else len(undefined)
@@ -283,7 +294,7 @@ class Relocator:
         self._allocate_tls(process, link, min(stop, len(undefined) if broken is None else broken))
         if broken is not None and broken < stop:
             link.targets[broken:] = NOT_FOUND
-            raise inconsistency("dl-lookup.c", _ASSERT_LINES, self._libc_version, "check_match", _ASSERTION)
+            raise inconsistency(VERSIONS_PROMISED, self._libc_version, link)
         if stop < len(undefined):
             link.targets[stop:] = NOT_FOUND  # ld.so came no further
             raise self._undefined(link, stop, queries)
@@ -292,7 +303,7 @@ class Relocator:
         """Return the first reference that finds its definition, without versions, in the very library that verneed
         names for it: check_match asserts that there is none.
         """
-        if self._libc_version >= (2, 41):
+        if self._libc_version in VERSIONS_MAY_BE_LOST:
             return None
         named = {version.index & 0x7FFF: version.file for version in link.facts.versions}
         symbols, references = link.facts.symbols, link.facts.references

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from abiclash.linker import start
 from abiclash.linker.link_map import Mode
-from abiclash.linker.process import Process
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from abiclash.linker.process import HostSettings
+    from abiclash.linker.process import HostSettings, Process
     from abiclash.linker.world import World
 
 
@@ -30,7 +30,7 @@ def replay(
     in between; under a new name it is the same object. A load may name its `caller` (path) and its `mode` (dlopen
     flags); a `global` event adds exactly that object to the global scope.
     """
-    process = Process.start(world, host, executable, preload)
+    process = start(world, host, executable, preload, bind_now=True)
     for event in events:
         if "load" in event:
             _load(process, event)

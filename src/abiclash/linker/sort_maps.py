@@ -8,24 +8,46 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     Dependencies = Callable[[int], Sequence[int] | None]
+    Bound = Mapping[int, Sequence[int]]
 
 
-def sort_maps(maps: Sequence[int], dependencies: Dependencies, main: int | None, *, dfs: bool) -> list[int]:
+def sort_maps(
+    maps: Sequence[int],
+    dependencies: Dependencies,
+    main: int | None,
+    *,
+    dfs: bool,
+    also: Bound | None = None,
+    still: Container[int] = (),
+) -> list[int]:
     """Sort dependents before dependencies, the first object staying first (_dl_sort_maps, force_first).
 
     dfs: the algorithm of glibc 2.35 and later (glibc.rtld.dynamic_sort=2); before, the original one.
     main: the executable, which the depth-first walk never enters (l_main_map).
+    also: l_reldeps, which count where objects are unloaded (for_fini), less than dependencies do. still: those that
+    stay.
     """
-    if dfs:
+    if not dfs:
+        return [maps[0], *_original(list(maps[1:]), dependencies, also, still)]
+    if also is None:
         return _depth_first(maps, dependencies, main)
-    return [maps[0], *_original(list(maps[1:]), dependencies)]
+
+    def all_of(file: int) -> Sequence[int]:
+        return [*(dependencies(file) or ()), *reversed(also.get(file, ()))]
+
+    return _depth_first(_depth_first(maps, all_of, main, force=False), dependencies, main, first=maps[0])
 
 
-def _depth_first(maps: Sequence[int], dependencies: Dependencies, main: int | None) -> list[int]:
-    """_dl_sort_maps_dfs: reverse post-order of depth-first walks begun from the back of the list."""
+def _depth_first(
+    maps: Sequence[int], dependencies: Dependencies, main: int | None, *, first: int | None = None, force: bool = True
+) -> list[int]:
+    """_dl_sort_maps_dfs: reverse post-order of depth-first walks begun from the back of the list.
+
+    force: move `first`, by default the first of the list, to the front again.
+    """
     wanted = set(maps)
     visited: set[int] = set()
     finished: list[int] = []
@@ -45,21 +67,29 @@ def _depth_first(maps: Sequence[int], dependencies: Dependencies, main: int | No
                 finished.append(node)
                 stack.pop()
     order = [node for node in reversed(finished) if node in wanted]
-    order.remove(maps[0])
-    return [maps[0], *order]
+    if not force:
+        return order
+    front = maps[0] if first is None else first
+    order.remove(front)
+    return [front, *order]
 
 
-def _original(maps: list[int], dependencies: Dependencies) -> list[int]:
+def _original(maps: list[int], dependencies: Dependencies, also: Bound | None, still: Container[int]) -> list[int]:
     """_dl_sort_maps_original: move each object behind the last one that depends on it."""
+
+    def needs(other: int, this: int) -> bool:
+        if this in (dependencies(other) or ()):
+            return True
+        return also is not None and this in also.get(other, ()) and other not in (dependencies(this) or ())
+
     position = 0
     seen = dict.fromkeys(maps, 0)
     while position < len(maps):
         this = maps[position]
         seen[this] += 1
-        last = next(
-            (k for k in range(len(maps) - 1, position, -1) if this in (dependencies(maps[k]) or ())),
-            position,
-        )
+        last = position
+        if this not in still:
+            last = next((k for k in range(len(maps) - 1, position, -1) if needs(maps[k], this)), position)
         if last == position:
             position += 1
             seen.update(dict.fromkeys(maps[position:], 0))

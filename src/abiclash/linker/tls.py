@@ -6,10 +6,11 @@ import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from abiclash.glibc_versions import RSEQ_ALIGNMENT, RSEQ_AREA
 from abiclash.linker.link_map import LoadFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Iterator
 
     from abiclash.linker.link_map import LinkMap
 
@@ -25,7 +26,7 @@ def _minimum_align(machine: str, version: tuple[int, int]) -> int:
     """TCB_ALIGNMENT (nptl/descr.h): the block is aligned to at least this."""
     if machine in ("x86_64", "i686", "i386"):
         return 64
-    return 32 if version >= (2, 35) else 16
+    return 32 if version in RSEQ_ALIGNMENT else 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class StaticTls:
             if end - tls.size - offset > gap_end - gap_start:
                 gap_start, gap_end = offset, end - tls.size
             offset = link.tls_offset = end
-        if self.version >= (2, 41):  # the area of restartable sequences (dl-extra_tls.h)
+        if self.version in RSEQ_AREA:
             self.align = max(self.align, _RSEQ_ALIGN)
             offset = _round_up(offset, _RSEQ_ALIGN) + _RSEQ_SIZE
         self.used = offset
@@ -128,18 +129,39 @@ class StaticTls:
         return True
 
     def release(self, links: Collection[LinkMap]) -> None:
-        """Take back what objects of a failed load got, if it ends the used part (_dl_close_worker).
+        """Take back what objects got that are unloaded, as far as it ends the used part (_dl_close_worker).
 
-        Where the control block is above the TLS blocks, padding before a block is lost, and so is what does not
-        join; the optional share does not grow again.
+        links: in the order in which they are destroyed. ld.so collects one chunk as it goes, and what does not join
+        it is lost, as is padding where the TLS blocks lie below the control block; the optional share does not grow
+        again.
         """
-        placed = [link for link in links if link.tls_offset is not None and link.facts.tls and link.facts.tls.size]
-        for link in sorted(placed, key=lambda link: link.tls_offset or 0, reverse=True):
-            if link.tls_offset == self.used and link.facts.tls is not None:
-                last = next(taken for taken in reversed(self.taken) if taken.file == link.file)
-                self.used -= link.facts.tls.size if self.machine in _TCB_AT_TP else last.size
+        chunk: tuple[int, int] | None = None
+        for first, last in self._blocks(links):
+            if chunk is None:
+                chunk = first, last
+            elif last == chunk[0]:
+                chunk = first, chunk[1]
+            elif first == chunk[1]:
+                chunk = chunk[0], last
+            elif chunk[1] == self.used:
+                self.used, chunk = chunk[0], (first, last)
+            elif last == self.used:
+                self.used = first
+            elif chunk[1] < last:
+                chunk = first, last
+        if chunk is not None and chunk[1] == self.used:
+            self.used = chunk[0]
         gone = {link.file for link in links}
         self.taken = [taken for taken in self.taken if taken.file not in gone]
+
+    def _blocks(self, links: Iterable[LinkMap]) -> Iterator[tuple[int, int]]:
+        """Yield where each object's share begins and ends."""
+        shares = {taken.file: taken.size for taken in self.taken}
+        for link in links:
+            tls = link.facts.tls
+            if link.tls_offset is not None and tls is not None and tls.size and link.file in shares:
+                size = tls.size if self.machine in _TCB_AT_TP else shares[link.file]
+                yield link.tls_offset - size, link.tls_offset
 
 
 def _round_up(value: int, align: int) -> int:

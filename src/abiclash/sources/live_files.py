@@ -36,7 +36,7 @@ class LiveFiles:
     def realpath(self, path: str) -> str | None:
         """Return the canonical path of an existing regular file, or None."""
         if path not in self._real:
-            real = canonical(path, self.link) if self._root else os.path.realpath(path)
+            real = canonical(path, self.link) if self._root else _resolved(path)
             self._real[path] = real if real is not None and self._at(real).is_file() else None
         return self._real[path]
 
@@ -81,3 +81,11 @@ class LiveFiles:
         except (OSError, ElfError) as error:
             self.not_analysed.append(NotAnalysed(realpath, f"this host's file could not be read: {error}"))
             return None
+
+
+def _resolved(path: str) -> str | None:
+    """Return the canonical path, None where the kernel would not come to the end: `absent/../lib.so`."""
+    try:
+        return os.path.realpath(path, strict=True)
+    except OSError:
+        return None
