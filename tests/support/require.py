@@ -10,7 +10,7 @@ import pytest
 
 
 def missing(what: str, reason: str) -> NoReturn:
-    """End the running test for want of `what` ("compiler" or "index").
+    """End the running test for want of `what` ("compiler", "index" or "browser").
 
     ABICLASH_REQUIRE, a comma-separated list, names what must be there: then the test fails, so that a machine
     which lost its compiler cannot pass by skipping.

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from abiclash.rules.case import Case
     from abiclash.rules.model import ScanResult
 
-FORMATS = ("text", "json", "sarif", "markdown", "junit", "cyclonedx")
-COMPLETE = frozenset({"json", "cyclonedx"})
+FORMATS = ("text", "json", "html", "sarif", "markdown", "junit", "cyclonedx")
+COMPLETE = frozenset({"json", "html", "cyclonedx"})
 """Formats that carry every finding unless told otherwise; the others show what the reader asked for."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from abiclash.reports.flags import unusual
 from abiclash.reports.safe import inert, name
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from abiclash.imports.plan import Cause, Load
     from abiclash.reports.paint import Paint
 
-_FLAGS = {0x1: "LAZY", 0x2: "NOW", 0x4: "NOLOAD", 0x8: "DEEPBIND", 0x100: "GLOBAL", 0x1000: "NODELETE"}  # dlfcn.h
-_USUAL = 0x2  # sys.getdlopenflags()
 _TEXT = 100
 
 
@@ -23,7 +22,7 @@ def as_text(loads: Iterable[Load], failures: Iterable[NotAnalysed], shorten: str
     """Return a line for each load and one for its cause. shorten: folder that is left out of paths (site-packages)."""
     lines: list[str] = []
     for number, load in enumerate(loads, 1):
-        flags = "" if load.flags == _USUAL else f"  {paint(_flags(load.flags), 'yellow')}"
+        flags = f"  {paint(special, 'yellow')}" if (special := unusual(load.flags)) else ""
         lines.append(f"{number:4} {paint(f'{load.certainty:8}', 'dim')} {_short(load.path, shorten)}{flags}")
         lines.append(paint(f"{'':14}{_cause(load.cause, shorten)}", "dim"))
     failed = list(failures)
@@ -49,10 +48,6 @@ def json_lines(loads: Iterable[Load], failures: Iterable[NotAnalysed]) -> Iterat
         yield json.dumps(inert(record)) + "\n"
     for entry in failures:
         yield json.dumps(inert({"not_analysed": entry.what, "reason": entry.reason})) + "\n"
-
-
-def _flags(flags: int) -> str:
-    return "|".join(text for bit, text in _FLAGS.items() if flags & bit)
 
 
 def _cause(cause: Cause, shorten: str) -> str:
