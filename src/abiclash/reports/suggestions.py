@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from abiclash.reports import orders
 from abiclash.reports.safe import inert, name
+from abiclash.rules.model import Severity
 from abiclash.suggest.search import in_words
 
 if TYPE_CHECKING:
@@ -30,6 +31,9 @@ def _lines(outlook: Outlook, paint: Paint) -> Iterator[str]:
         yield f"{_asked(outlook)}: {paint('clean', 'green')} in every order that matters; nothing to change"
         return
     yield f"{_asked(outlook)}: {paint('conflict', 'bold', 'red')} (see 'abiclash scan')"
+    for finding in outlook.before.findings:
+        if finding.severity is Severity.ERROR:
+            yield from paint.wrap(f"{finding.rule}: {name(finding.summary, 1000)}", 2, hang=2)
     for number, suggestion in enumerate(outlook.suggestions, start=1):
         smallest = " (smallest change)" if number == 1 else ""
         yield ""
@@ -37,13 +41,17 @@ def _lines(outlook: Outlook, paint: Paint) -> Iterator[str]:
         yield from paint.wrap(f"checked: {_checked(suggestion, outlook)}", 3)
     if not outlook.suggestions:
         yield ""
-        yield paint("Nothing found", "bold", "yellow")
-    tried = [f"{in_words(changes)}: still conflicts" for changes in outlook.rejected]
-    tried += [f"{name(entry.what)}: not played: {name(entry.reason, 1000)}" for entry in outlook.skipped]
-    if tried:
+        tried = len(outlook.rejected)
+        combinations = f"{tried} combination{'s' * (tried != 1)}"
+        text = f"Nothing found: no import order and none of the {combinations} that were played is without an error."
+        first, *more = paint.wrap(text, 0)
+        yield from [paint(first, "bold", "yellow"), *more]
+    others = [f"{in_words(changes)}: still conflicts" for changes in outlook.rejected]
+    others += [f"{name(entry.what)}: not played: {name(entry.reason, 1000)}" for entry in outlook.skipped]
+    if others:
         yield ""
         yield paint("Also tried", "bold")
-        for line in tried:
+        for line in others:
             yield from paint.wrap(f"- {line}", 2, hang=2)
     if not outlook.exhausted and not outlook.suggestions:
         yield ""

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from abiclash.errors import AbiclashError, NotAnalysed, UsageError
+from abiclash.progress import Silent
 from abiclash.rules.model import Outcome, Severity
 from abiclash.scan import scan
 from abiclash.suggest.changes import Change, candidates
@@ -95,12 +96,15 @@ def suggest(
     releases = releases or _releases(request)
     pinned = _versions(outlook.before)
     nearby = {name: _changes(releases, name, pinned[name], bounds.steps) for name in _blamed(outlook.before)}
+    progress = progress or Silent()
     left = candidates(nearby)
-    for changes in islice(left, bounds.candidates):
-        found = [suggestion for suggestion in outlook.suggestions if suggestion.changes]
-        if len(found) == bounds.wanted or (found and len(changes) > len(found[0].changes)):
-            break
-        _try(outlook, changes, _pinned(request, pinned, changes), lambda candidate: play(candidate, progress))
+    with progress.task("combinations of releases", bounds.candidates) as task:
+        for changes in islice(left, bounds.candidates):
+            found = [suggestion for suggestion in outlook.suggestions if suggestion.changes]
+            if len(found) == bounds.wanted or (found and len(changes) > len(found[0].changes)):
+                break
+            _try(outlook, changes, _pinned(request, pinned, changes), lambda candidate: play(candidate, progress))
+            task.advance()
     outlook.exhausted = next(left, None) is None
     return outlook
 
