@@ -24,6 +24,7 @@ COMMANDS = {
     "bindings": "Predict which definition each symbol reference gets.",
     "plan": "Show what an import loads, in order, and how that is known.",
     "verify": "Run the imports for real and compare with the prediction.",
+    "triage": "Tell the likely causes of a crash or a failed import from its text.",
     "corpus": "Scan named sets of packages pair by pair, compare runs, publish them.",
     "host": "List, show and capture host profiles.",
     "rules": "List the rules, or explain one.",
