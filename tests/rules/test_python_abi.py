@@ -66,6 +66,28 @@ def test_near_miss_compiled_for_an_older_numpy(site: Site) -> None:
     assert list(python_abi.check(provider_and_user(site, OLD, NEW, HEADERS.format("1.20"), provider="1.23.0"))) == []
 
 
+def supports_both(site: Site, certainty: str) -> Case:
+    """A package with a module for old releases, and another one for new releases that it imports somehow."""
+    site.library("numpy/core/_multiarray_umath.so", module("_multiarray_umath", "numpy"))
+    site.library("user/fast.so", module("fast", OLD, NEW, HEADERS.format("1.20")))
+    site.library("user/_texts.so", module("_texts", OLD, NEW, HEADERS.format("2.0")))
+    site.opened["user"][1] = replace(site.opened["user"][1], certainty=certainty)
+    case = site.case()
+    numpy = replace(case.packages["numpy"], id=PackageId("numpy", "1.23.0"))
+    return replace(case, packages={**case.packages, "numpy": numpy})
+
+
+def test_near_miss_a_module_for_newer_numpy_that_is_perhaps_left_out(site: Site) -> None:
+    (finding,) = python_abi.check(supports_both(site, "likely"))
+    assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.POSSIBLE)
+    assert finding.objects == ("user/_texts.so",)
+
+
+def test_found_a_module_for_newer_numpy_that_is_surely_imported(site: Site) -> None:
+    (finding,) = python_abi.check(supports_both(site, "certain"))
+    assert finding.severity is Severity.ERROR
+
+
 XML = 'void xmlInitParser(void) {{}}\nconst char *number = "{}";\n'
 
 

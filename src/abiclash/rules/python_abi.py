@@ -52,7 +52,7 @@ from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from abiclash.linker.link_map import LinkMap
     from abiclash.rules.case import Case, Run
@@ -134,11 +134,11 @@ def _users(case: Case, provider: str, wanted: Callable[[LinkMap], bool]) -> dict
     return dict(sorted(found.items()))
 
 
-def _sure(found: list[tuple[Run, LinkMap]], case: Case) -> bool:
+def _sure(found: list[tuple[Run, LinkMap]], case: Case, enough: Sequence[str] = ("certain", "likely")) -> bool:
     """Tell whether an import surely, or most likely, loads one of the modules."""
     paths = {case.world.paths[link.file] for _, link in found}
     return any(
-        played.load.path in paths and played.load.certainty != "possible"
+        played.load.path in paths and played.load.certainty in enough
         for run, _ in found
         if run.stage is Stage.IMPORT
         for played in run.played
@@ -159,7 +159,8 @@ def _layout_finding(case: Case, move: Move, provider: str, user: str, found: lis
         f'NumPy {there.version}") or, in modules made by Cython, ValueError ("numpy.dtype size changed, may indicate '
         'binary incompatibility").'
     )
-    return _finding(case, provider, user, found, reason, outcome, f"{move.api}<{_epoch(there.version)}", [move.api])
+    wanted = f"{move.api}<{_epoch(there.version)}"
+    return _finding(case, provider, user, found, _sure(found, case), reason, outcome, wanted, [move.api])
 
 
 def _epoch(version: str) -> str:
@@ -172,23 +173,27 @@ def _too_old(case: Case, move: Move, modules: dict[str, str]) -> Iterator[Findin
     if provider is None:
         return
     there = _version(case.packages[provider].id.version)
-
-    def wants_newer(link: LinkMap) -> bool:
-        return there is not None and any(
-            (least := _version(text)) is not None and least > there for text in strings(link.facts, move.minimum)
-        )
-
-    for user, found in _users(case, provider, wants_newer).items():
-        least = max(
-            (v for _, link in found for t in strings(link.facts, move.minimum) if (v := _version(t))), default=there
-        )
+    if there is None:
+        return
+    # A package whose other modules accept this release supports it, and leaves out the module that does not:
+    # h5py 3.16 imports h5py._npystrings only beside numpy 2. So there a guess is not enough.
+    content = _users(case, provider, lambda link: any(least <= there for least in _minima(link, move)))
+    for user, found in _users(case, provider, lambda link: any(least > there for least in _minima(link, move))).items():
+        least = max(version for _, link in found for version in _minima(link, move))
+        sure = _sure(found, case, ("certain",) if user in content else ("certain", "likely"))
         files = {link.file for _, link in found}
         reason = (
             f"{counted(len(files), 'extension module')} of {user} compiled for the C API of {move.api} {least} "
             f"and later, meet {case.packages[provider].id}"
         )
         outcome = f'Importing {user} then stops: "module was compiled against NumPy C-API version ...".'
-        yield _finding(case, provider, user, found, reason, outcome, f"{move.api}>={least}", [move.api, "minimum"])
+        key = [move.api, "minimum"]
+        yield _finding(case, provider, user, found, sure, reason, outcome, f"{move.api}>={least}", key)
+
+
+def _minima(link: LinkMap, move: Move) -> list[Version]:
+    """Return the releases that a module says it needs at least; one, as a rule."""
+    return [least for text in strings(link.facts, move.minimum) if (least := _version(text)) is not None]
 
 
 def _version(text: str) -> Version | None:
@@ -203,12 +208,12 @@ def _finding(
     provider: str,
     user: str,
     found: list[tuple[Run, LinkMap]],
+    sure: bool,
     reason: str,
     outcome: str,
     wanted: str,
     key: list[str],
 ) -> Finding:
-    sure = _sure(found, case)
     files = sorted({link.file for _, link in found}, key=case.path)
     run = found[0][0]
     failing = orders([run for run, _ in found])
