@@ -52,6 +52,8 @@ RULES = {
 PINS = {
     "neg-tflite-tensorflow": ("numpy<2",),
     "opencv-pyqt5-plugin-path": ("numpy<2",),
+    "neg-paddle185-mxnetmkl": ("protobuf<3.21",),
+    "paddle185-mxnetmkl16-libiomp5-twice": ("protobuf<3.21",),
     "ray-pyarrow-vendored": ("protobuf<3.21",),
     "torch14-sentencepiece92-flags": ("numpy<1.22",),
 }

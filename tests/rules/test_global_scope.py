@@ -114,6 +114,19 @@ def test_found_is_an_error_where_a_standard_container_grew(site: Site) -> None:
     assert "GCC 4" in finding.explanation
 
 
+def test_found_is_an_error_where_tables_of_tables_shrank(site: Site) -> None:
+    """Newer code steps over elements of older code; the start files' compiler is older than the provider's own."""
+    nested = "_ZNSt10_HashtableIiSt4pairIKiSt13unordered_setIiEESaIiEE5clearEv"
+    flags = ["-fno-ident", "-nostartfiles"]
+    newer = compiled_by("4.8.5", compiled_by("7.3.1", OLD.replace(GROW, nested)))
+    site.library("alpha/liba.so", newer, flags=flags, open_with=GLOBAL)
+    site.library("beta/libb.so", compiled_by("4.8.2", NEW.replace(GROW, nested)), flags=flags)
+    (finding,) = global_scope.check(site.case())
+    assert finding.severity is Severity.ERROR
+    assert finding.failing_order == ("alpha", "beta")
+    assert "Where tables are the elements of a table" in finding.explanation
+
+
 @pytest.mark.parametrize(("first", "second"), [("7.3.1", "4.8.2"), ("8.3.1", "14.2.1")])
 def test_near_miss_containers_of_compilers_that_agree_or_shrank(site: Site, first: str, second: str) -> None:
     grown(site, first, second)

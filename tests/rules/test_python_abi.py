@@ -11,6 +11,7 @@ from abiclash.rules import python_abi
 from abiclash.rules.model import Confidence, PackageId, Severity
 
 if TYPE_CHECKING:
+    from abiclash.imports.plan import Certainty
     from abiclash.rules.case import Case
     from tests.rules.harness import Site
 
@@ -66,7 +67,7 @@ def test_near_miss_compiled_for_an_older_numpy(site: Site) -> None:
     assert list(python_abi.check(provider_and_user(site, OLD, NEW, HEADERS.format("1.20"), provider="1.23.0"))) == []
 
 
-def supports_both(site: Site, certainty: str) -> Case:
+def supports_both(site: Site, certainty: Certainty) -> Case:
     """A package with a module for old releases, and another one for new releases that it imports somehow."""
     site.library("numpy/core/_multiarray_umath.so", module("_multiarray_umath", "numpy"))
     site.library("user/fast.so", module("fast", OLD, NEW, HEADERS.format("1.20")))

@@ -93,6 +93,22 @@ def test_found_types_bound_under_one_name(site: Site) -> None:
     assert finding.evidence["failing_orders"] == [["alpha", "beta"], ["beta", "alpha"]]
 
 
+def test_found_a_type_that_one_side_binds_under_a_longer_name(site: Site) -> None:
+    key = "__pybind11_internals_v4_gcc_libstdcpp_cxxabi1014__"
+    site.library("alpha/one.so", module(key, "10gpt_params", "gpt_params"))
+    site.library("beta/two.so", module(key, "10gpt_params", "gptj_gpt_params"))
+    (finding,) = shared_registry.check(site.case())
+    assert finding.severity is Severity.WARNING
+    assert finding.evidence["types"] == ["gpt_params"]
+
+
+def test_near_miss_a_type_that_one_side_only_knows(site: Site) -> None:
+    key = "__pybind11_internals_v4_gcc_libstdcpp_cxxabi1014__"
+    site.library("alpha/one.so", module(key, "10gpt_params", "gpt_params"))
+    site.library("beta/two.so", module(key, "10gpt_params", "params"))
+    assert list(shared_registry.check(site.case())) == []
+
+
 def test_near_miss_types_under_two_keys(site: Site) -> None:
     site.library("alpha/core.so", module(KEY, "8ObjSense", "ObjSense"))
     site.library("beta/core.so", module(KEY.replace("gcc", "clang"), "8ObjSense", "ObjSense"), soname="beta_core.so")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -94,6 +95,21 @@ def test_found_a_function_that_is_missed_by_nobody_yet(site: Site) -> None:
     assert finding.severity is Severity.WARNING
     assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), ("beta", "alpha"))
     assert "1 definition of its own copy is missing" in finding.explanation
+
+
+@pytest.mark.parametrize(("module", "severity"), [(None, Severity.WARNING), ("beta.b", Severity.ERROR)])
+def test_found_what_only_use_opens_is_an_error_where_it_can_be_imported(
+    site: Site, module: str | None, severity: Severity
+) -> None:
+    """A plugin that does not load is passed over; an extension module that does not load raises."""
+    site.library("alpha/libshared.so.1", ONE, open_with=None)
+    site.library("alpha/liba.so", ASKS_ONE, needs=["alpha/libshared.so.1"])
+    site.library("beta/libshared.so.1", MORE, open_with=None)
+    site.library("beta/b.so", ASKS_TWO, needs=["beta/libshared.so.1"], later=True)
+    site.later["beta"] = [replace(load, module=module) for load in site.later["beta"]]
+    (finding,) = soname_collision.check(site.case())
+    assert (finding.severity, finding.confidence) == (severity, Confidence.POSSIBLE)
+    assert "two" in finding.explanation
 
 
 def test_found_one_for_a_pair_with_several_names(site: Site) -> None:

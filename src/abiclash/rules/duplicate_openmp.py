@@ -40,7 +40,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from abiclash.rules.carried import carriers, ids, runtimes
+from abiclash.rules.carried import carriers, ids, played_orders, runtimes
 from abiclash.rules.case import Stage
 from abiclash.rules.culprits import named, orders
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
@@ -176,9 +176,9 @@ def _shared_name(case: Case, soname: str, owners: dict[str, list[ObjectFacts]]) 
         explanation=(
             f"Each of {listed(owners)} brings its own {soname}. Importing them works, because a process loads a name "
             "only once and all use the copy that came first. If a program opens the other copy by its path "
-            "(ctypes.CDLL), or a later release gives one of them a name of its own, there are two, and the second one "
-            'that starts aborts: "OMP: Error #15: Initializing libiomp5.so, but found libiomp5.so already '
-            'initialized".\n\n'
+            "(ctypes.CDLL), or a later release gives one of them a name of its own, there are two, and in either "
+            'order the second one that starts aborts: "OMP: Error #15: Initializing libiomp5.so, but found libiomp5.so '
+            'already initialized".\n\n'
             "The copy that came first also serves the package that was built with another version."
         ),
         advice=[
@@ -193,6 +193,7 @@ def _shared_name(case: Case, soname: str, owners: dict[str, list[ObjectFacts]]) 
         evidence={
             "soname": soname,
             "condition": "the copies are opened by different paths",
+            "failing_orders": [list(order) for order in played_orders(case)],
             "copies": {name: [facts.path for facts in found] for name, found in sorted(owners.items())},
         },
     )

@@ -62,10 +62,19 @@ class FailureGroup:
 
     @property
     def severity(self) -> Severity:
-        """What fails only in company is an error; what fails alone is no conflict, but a warning at import."""
+        """What fails only in company is an error; what fails alone is no conflict, but a warning at import.
+
+        A plugin that perhaps nobody opens is a warning: its own library decides whether to load it, and often passes
+        over one that does not load.
+        """
         if not self.alone:
-            return Severity.ERROR
+            return Severity.ERROR if self.at_import or self.extension else Severity.WARNING
         return Severity.WARNING if self.at_import else Severity.NOTE
+
+    @property
+    def extension(self) -> bool:
+        """Whether an extension module is among what fails: whoever uses the package can import it."""
+        return any(played.load.module is not None for _, played in self.seen)
 
 
 def failure_groups(case: Case, *kinds: str) -> Iterator[FailureGroup]:

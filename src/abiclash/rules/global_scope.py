@@ -34,8 +34,10 @@ Users can import B first.
 ## Incidents
 
 torch up to 1.4 set RTLD_GLOBAL for its extension: torch 1.0.1 before open3d 0.8 (pytorch/pytorch issue 19739) aborts
-in free() of a std::unordered_map that was made by GCC 5.4 and changed by code of GCC 4.9. Newer tensorflow does the
-same: its crypto and regular expression libraries serve pyarrow's.
+in free() of a std::unordered_map that was made by GCC 5.4 and changed by code of GCC 4.9; torch 1.4.0 before onnx 1.6.0
+crashes in a table of tables that was made by GCC 4 and emptied by code of GCC 7. Newer tensorflow does the same: its
+crypto and regular expression libraries serve pyarrow's, and psycopg2's (psycopg/psycopg2 issue 1784), which then cannot
+speak TLS.
 
 ## Limits
 
@@ -183,9 +185,7 @@ def _explanation(case: Case, run: Run, taking: Taking, telling: list[str]) -> st
         return begin + (
             f"{first} was made by {_compilers(case, taking.providers)}, {second} by {_compilers(case, taking.users)}. "
             "Between the two, std::unordered_map and its kin grew: since GCC 5 a table keeps its first bucket within "
-            "itself. Older code frees that bucket as if it were memory of its own, and the C library aborts the "
-            f"process (`free(): invalid pointer`) when a table of {second} first grows. Import order: "
-            f"{in_order(run.order)}."
+            f"itself. {_fate(case, taking, second)} Import order: {in_order(run.order)}."
         )
     if taking.own or taking.variables:
         return begin + (
@@ -199,6 +199,19 @@ def _explanation(case: Case, run: Run, taking: Taking, telling: list[str]) -> st
             f"The code of {counted(len(taking.foreign), 'function')} differs a lot from what {second} uses alone."
         )
     return begin + "They look like builds of the same code, so this is mostly harmless."
+
+
+def _fate(case: Case, taking: Taking, second: str) -> str:
+    """Tell what another layout of hash tables does to the victim."""
+    if toolchain(case.facts(taking.user)).surely_old:
+        return (
+            f"Where tables are the elements of a table, the newer code looks for the rest of {second}'s elements "
+            "beyond them, and the process crashes when such a table is filled or emptied."
+        )
+    return (
+        "Older code frees that bucket as if it were memory of its own, and the C library aborts the process "
+        f"(`free(): invalid pointer`) when a table of {second} first grows."
+    )
 
 
 def _compilers(case: Case, files: Iterable[int]) -> str:

@@ -17,7 +17,7 @@ from abiclash.rules.crossings import (
     known_names,
 )
 from abiclash.rules.mixed_class import FATAL_RATIO, SMALLEST, member_of, strong_uses
-from abiclash.rules.toolchains import GREW, toolchain
+from abiclash.rules.toolchains import GREW, NESTS, toolchain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -137,13 +137,22 @@ def _other_compiler(case: Case, part: Crossing) -> NDArray[np.bool_]:
 
 
 def _grown(case: Case, part: Crossing, code: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark members of types that are larger in the victim, whose code relies on it, than in the provider."""
+    """Mark members of types that have another size in the victim, whose code relies on it, than in the provider.
+
+    A victim of the newer kind dies of any such member. One of the older kind lives with the newer code for its
+    tables, unless their elements hold tables too.
+    """
     mask = np.zeros(len(part), dtype=np.bool_)
-    old = [file for file in np.unique(part.target).tolist() if toolchain(case.facts(file)).surely_old]
-    if not old or not toolchain(part.source.facts).surely_new:
+    made = {file: toolchain(case.facts(file)) for file in np.unique(part.target).tolist()}
+    own = toolchain(part.source.facts)
+    if own.surely_new:
+        others, kind = [file for file, by in made.items() if by.surely_old], GREW
+    elif own.surely_old:
+        others, kind = [file for file, by in made.items() if by.partly_new], NESTS
+    else:
         return mask
-    rows = np.flatnonzero(code & part.own & np.isin(part.target, old))
+    rows = np.flatnonzero(code & part.own & np.isin(part.target, others))
     names = known_names(case, part.keys[rows])
-    grown = np.array([key for key, name in names.items() if GREW.match(name)], dtype=np.uint64)
+    grown = np.array([key for key, name in names.items() if kind.match(name)], dtype=np.uint64)
     mask[rows[np.isin(part.keys[rows], grown)]] = True
     return mask

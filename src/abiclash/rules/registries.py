@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.facts.strings import last_component
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.names import name_key
-from abiclash.rules.carried import links, owned, related, strings
+from abiclash.rules.carried import has_string, links, owned, related, strings
 from abiclash.rules.case import defined_writable
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 Pair = tuple[str, str]
 
+SHORTEST = 6
+"""Length of a type's name below which a longer word that ends in it says nothing."""
 _BINDINGS = ("pybind11-internals", "nanobind-internals")
 _SOURCE_NAME = re.compile(r"(\d+)")
 _LIBRARY_TYPE = re.compile(r"N?K?(?:S[a-z0-9]|St|8pybind11|8nanobind|9__gnu_cxx|10__cxxabiv1)")
@@ -56,9 +59,9 @@ def type_clashes(case: Case, run: Run) -> dict[Pair, TypeClash]:
     for (_, key), packages in sorted(bound.items()):
         types = {owner: _bound_types(modules) for owner, modules in packages.items() if len(packages) > 1}
         for one, other in combinations(sorted(types), 2):
-            common = types[one].keys() & types[other].keys()
+            common = _common(packages[one], packages[other], types[one], types[other])
             if common and not related(case, one, other):
-                files = {types[owner][name] for owner in (one, other) for name in common}
+                files = {types[o].get(name, packages[o][0].file) for o in (one, other) for name in common}
                 found.setdefault((one, other), TypeClash(key, tuple(sorted(common)), tuple(sorted(files))))
     return found
 
@@ -71,6 +74,25 @@ def _bound_types(modules: list[LinkMap]) -> dict[str, int]:
         for name in strings(link.facts, "bound-type")
         if not _LIBRARY_TYPE.match(name)
     }
+
+
+def _common(one: list[LinkMap], other: list[LinkMap], types: dict[str, int], others: dict[str, int]) -> set[str]:
+    """Return the types that both packages bind, by the same name in Python or by a longer one on one side."""
+    longer = {name for name in types.keys() - others.keys() if _bound_longer(other, name)}
+    longer |= {name for name in others.keys() - types.keys() if _bound_longer(one, name)}
+    return (types.keys() & others.keys()) | longer
+
+
+def _bound_longer(modules: list[LinkMap], type_name: str) -> bool:
+    """Tell whether modules know a type, and speak of a class whose name ends in its: gptj_gpt_params of gpt_params."""
+    plain = last_component(type_name)
+    return len(plain) >= SHORTEST and any(
+        word.endswith(f"_{plain}")
+        for link in modules
+        if has_string(link.facts, "typeinfo-name", type_name)
+        for text in strings(link.facts, "words")
+        for word in text.split(" ")
+    )
 
 
 def readable(type_name: str) -> str:

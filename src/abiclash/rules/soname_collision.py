@@ -101,7 +101,10 @@ def _worst(case: Case, collision: Collision) -> tuple[Run, Displaced, FailureGro
 
     if collision.fatal:
         surest = list(Confidence).index
-        fatal = min(collision.fatal, key=lambda each: (surest(each.group.confidence), weight(each.need)))
+        fatal = min(
+            collision.fatal,
+            key=lambda each: (surest(each.group.confidence), not each.group.extension, weight(each.need)),
+        )
         return fatal.run, fatal.need, fatal.group
     run, item = min(collision.seen, key=lambda each: (weight(each[1]), each[0].stage is Stage.USE))
     return run, item, None
@@ -240,7 +243,7 @@ def _weight(
 ) -> tuple[Severity, Confidence]:
     """A failed load is an error; another library in place of one's own is a warning; the host's newer one is none."""
     if fatal is not None:
-        return Severity.ERROR, fatal.confidence
+        return fatal.severity, fatal.confidence
     confidence = Confidence.CERTAIN if run.stage is Stage.IMPORT else Confidence.POSSIBLE
     own, used = pair
     if lacking == 0 and (case.package(used) is None or case.package(own) is None):

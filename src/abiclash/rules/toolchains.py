@@ -21,6 +21,9 @@ GREW = re.compile(r"_ZNK?St(10_Hashtable|8__detail9_Map_base|8__detail12_Insert_
 """Members of std::unordered_map and its kin. Since GCC 5 a table holds its first bucket within itself and must not
 free it (libstdc++-v3 include/bits/hashtable.h, `_M_single_bucket`); older code knows nothing of that."""
 
+NESTS = re.compile(r"_ZNK?St10_HashtableI.*St(13|18)unordered_")
+"""Members of such a table whose elements hold tables: nodes of two compilers differ in size, whoever made the table."""
+
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
@@ -40,6 +43,11 @@ class Toolchain:
     def surely_old(self) -> bool:
         """All its C++ library code is of the unstable kind."""
         return self.clang is None and bool(self.gcc) and max(self.gcc) < STABLE_GCC
+
+    @property
+    def partly_new(self) -> bool:
+        """Some of it is of the stable kind: its own code, where the other GCC is that of the start files."""
+        return bool(self.gcc) and max(self.gcc) >= STABLE_GCC
 
     @property
     def surely_new(self) -> bool:
