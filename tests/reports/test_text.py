@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abiclash.control.view import everything
 from abiclash.reports.detail import Detail
 from abiclash.reports.paint import Paint
 from abiclash.reports.text import render
-from abiclash.rules.model import Advice, Outcome, Verdict
+from abiclash.rules.model import Advice, Outcome, Severity, Verdict
 from tests.reports.sample import CLEAN, CONFLICT, COVERAGE, HOSTILE_RESULT, SPLIT_STATE
 
 if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
+
+    from abiclash.rules.model import ScanResult
 
 PLAIN = Paint(width=100)
 
@@ -98,3 +101,26 @@ def test_hostile_names_come_out_inert(detail: Detail) -> None:
     assert all(char.isprintable() or char == "\n" for char in text)
     assert len(text) < 200_000
     assert not re.search(r"^<script>", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("result", [CONFLICT, CLEAN], ids=["conflict", "clean"])
+def test_lines_keep_to_the_width(result: ScanResult, width: int, *, colour: bool) -> None:
+    """Only a line that is one long name (after its arrow or bullet) may be longer: names are never cut in two."""
+    text = render(result, Paint(width=width, colour=colour), Detail.FULL)
+    for line in text.splitlines():
+        shown = re.sub(r"\x1b\[[\d;]*m", "", line)
+        long = [word for word in shown.split() if len(word) > 20]
+        assert len(shown) <= width or long, shown
+
+
+def test_a_known_finding_in_colour() -> None:
+    finding = CONFLICT.findings[1]
+    many = [replace(finding, id=f"split-state-{number:08x}", severity=Severity.WARNING) for number in range(2)]
+    seen = replace(everything(many), known=frozenset({many[0].id}))
+    names = tuple("abcdefgh")
+    orders = (Verdict(names, Outcome.CLEAN, COVERAGE),)
+    text = render(replace(CONFLICT, findings=tuple(many), orders=orders), Paint(colour=True), view=seen)
+    assert "\x1b[2m(known)\x1b[0m" in text
+    assert "x1b[" not in text.replace("\x1b[", "")

@@ -21,6 +21,7 @@ COMMANDS = {
     "suggest": "Find the smallest change that makes packages go together.",
     "index": "Read wheels into the store, so that later scans do not touch them.",
     "graph": "Draw what ties packages together; find a safe order and the fewest changes.",
+    "explain": "Tell how a finding comes about, and make a script that shows it.",
     "facts": "Show what is known of a wheel or a shared object.",
     "bindings": "Predict which definition each symbol reference gets.",
     "plan": "Show what an import loads, in order, and how that is known.",

@@ -84,7 +84,7 @@ def _hubs(hubs: Sequence[Hub], paint: Paint) -> Iterator[str]:
     if not hubs:
         yield "  No package collides with another one."
     rows = [(name(hub.package), f"{hub.errors} errors", f"{hub.warnings} warnings", _with(hub)) for hub in hubs[:_HUBS]]
-    yield from paint.columns(rows, indent=2)
+    yield from paint.columns(rows, indent=2, stack=True)
     if len(hubs) > _HUBS:
         yield paint(f"  ... and {len(hubs) - _HUBS} more", "dim")
 
@@ -120,7 +120,7 @@ def _change(change: Change, paint: Paint) -> Iterator[str]:
 
 def _order(order: SafeOrder, paint: Paint) -> Iterator[str]:
     if order.order is not None:
-        yield from paint.wrap(f"Safe, as the model played it: {paint(whole(order.order), 'green')}", 2, hang=2)
+        yield from paint.fold(f"Safe, as the model played it: {paint(whole(order.order), 'green')}", 2, hang=2)
         if len(order.groups) == 1 and len(order.groups[0]) > 1:
             yield "  Any other order will do as well."
         elif any(len(group) > 1 for group in order.groups):

@@ -42,13 +42,21 @@ def _listing(title: str, entries: Sequence[str], paint: Paint, everything: bool,
         return
     yield " " * indent + paint(f"{title}:", "dim")
     shown = entries if everything else entries[:_SHOWN]
-    yield from (" " * (indent + 2) + entry for entry in shown)
+    for entry in shown:
+        yield from _beside(entry, paint, indent + 2)
     yield from _rest(len(entries) - len(shown), paint, indent + 2)
+
+
+def _beside(entry: str, paint: Paint, indent: int) -> Iterator[str]:
+    """Yield a name; its raw form stands below it where a line has no room for both."""
+    yield from paint.columns([entry.split("  ")], indent, stack=True)
 
 
 def _rest(hidden: int, paint: Paint, indent: int) -> Iterator[str]:
     if hidden:
-        yield " " * indent + paint(f"... and {hidden:,} more (all of them: -v, or --format json)", "dim")
+        yield from paint.fold(
+            paint(f"... and {hidden:,} more (all of them: -v, or --format json)", "dim"), indent, hang=2
+        )
 
 
 def _bindings(
@@ -63,8 +71,8 @@ def _bindings(
     yield "    " + paint("who binds where:", "dim")
     shown = list(by_symbol.items()) if everything else list(by_symbol.items())[:_SHOWN]
     for symbol, uses in shown:
-        yield f"      {_symbol(symbol, names)}"
-        yield from paint.columns([_use(use) for use in uses], indent=8)
+        yield from _beside(_symbol(symbol, names), paint, 6)
+        yield from paint.columns([_use(use) for use in uses], indent=8, stack=True)
     yield from _rest(len(by_symbol) - len(shown), paint, 6)
 
 
@@ -91,14 +99,14 @@ def _value(
             yield from _entry(item, names, paint, everything, indent + 2)
         yield from _rest(len(value) - len(shown), paint, indent + 2)
     else:
-        yield " " * indent + f"{paint(f'{key}:', 'dim')} {_flat(value, names)}"
+        yield from paint.fit(f"{paint(f'{key}:', 'dim')} {_flat(value, names)}", indent)
 
 
 def _entry(item: object, names: Mapping[str, str], paint: Paint, everything: bool, indent: int) -> Iterator[str]:
     """Yield one entry of a list: on one line, or an object key by key."""
-    line = " " * indent + _flat(item, names)
-    if not isinstance(item, dict) or len(line) <= paint.width:
-        yield line
+    line = _flat(item, names)
+    if not isinstance(item, dict) or indent + len(line) <= paint.width:
+        yield from paint.fit(line, indent)
         return
     mark = "- "
     for inner, value in item.items():

@@ -50,7 +50,7 @@ def finding_lines(
     finding: Finding, names: Mapping[str, str], paint: Paint, played: Sequence[Order], *, known: bool, everything: bool
 ) -> Iterator[str]:
     """First what a reader who is in a hurry needs: will it break, when, in which order, what to do now."""
-    yield head(finding, paint, known)
+    yield from paint.fold(head(finding, paint, known), 0, hang=2)
     yield from paint.wrap(finding.summary, 2)
     yield ""
     now = next((advice for advice in finding.advice if advice.who == "user"), None)

@@ -14,9 +14,17 @@ if TYPE_CHECKING:
 
 def readable(findings: Iterable[Finding]) -> dict[str, str]:
     """Return raw name -> demangled form of every symbol that the findings name, where that is another text."""
-    raw = {name: name.encode("utf-8", "surrogateescape") for finding in findings for name in _named(finding)}
+    raw = {name: _bytes(name) for finding in findings for name in _named(finding)}
     shown = demangle(raw.values())
     return {name: shown[key] for name, key in raw.items() if shown[key] != name}
+
+
+def _bytes(name: str) -> bytes:
+    """Return a name as in the file; in a report from elsewhere there may be surrogates that stand for no byte."""
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "replace")
 
 
 def bindings(finding: Finding) -> list[Mapping[str, object]]:

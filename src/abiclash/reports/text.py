@@ -44,7 +44,7 @@ def render(result: ScanResult, paint: Paint, detail: Detail = Detail.NORMAL, vie
     for finding in whole:
         known, full = finding.id in view.known, detail is Detail.FULL
         blocks.append(list(finding_lines(finding, names, paint, played, known=known, everything=full)))
-    blocks += _one_liners(short, paint, view)
+    blocks += _one_liners(short, paint, view, detail)
     blocks.append(list(_accepted(view, paint, detail)))
     blocks.append(list(_not_analysed(result, paint)))
     blocks.append(list(_closing(result, view, paint, detail)))
@@ -60,17 +60,18 @@ def _split(findings: Sequence[Finding], detail: Detail, *, many: bool) -> tuple[
     return whole, [finding for finding in findings if finding.severity.rank > least]
 
 
-def _one_liners(findings: Sequence[Finding], paint: Paint, view: View) -> Iterator[list[str]]:
+def _one_liners(findings: Sequence[Finding], paint: Paint, view: View, detail: Detail) -> Iterator[list[str]]:
     """Yield blocks of one line for each finding; findings of one cause stand under one heading."""
     for _, group in groupby(findings, key=lambda finding: (finding.severity, finding.rule)):
         same = list(group)
         if len(same) == 1:
-            yield [f"{head(same[0], paint, same[0].id in view.known)}: {name(same[0].summary, 1000)}"]
+            line = f"{head(same[0], paint, same[0].id in view.known)}: {name(same[0].summary, 1000)}"
+            yield [line] if detail is Detail.BRIEF else list(paint.fold(line, 0, hang=2))
             continue
         lines = [f"{label(same[0], paint)} ({len(same)})"]
         for finding in same:
             known = mark(finding.id in view.known, paint)
-            lines += paint.wrap(f"- {packages(finding)}{known}: {name(finding.summary, 1000)}", 2, hang=2)
+            lines += paint.fold(f"- {packages(finding)}{known}: {name(finding.summary, 1000)}", 2, hang=2)
         yield lines
 
 
@@ -96,7 +97,7 @@ def _verdicts(verdicts: tuple[Verdict, ...], paint: Paint, detail: Detail) -> It
         order = orders.whole(verdict.order) if detail is Detail.FULL else orders.against(verdict.order, given)
         outcome = paint(verdict.outcome.value, *_OUTCOME_STYLE[verdict.outcome])
         rows.append((order, outcome, paint(_share(verdict.coverage), "dim")))
-    yield from paint.columns(rows)
+    yield from paint.columns(rows, stack=True)
     hidden = Counter(v.outcome for v in verdicts) - Counter(v.outcome for v in shown)
     for outcome in Outcome:
         if hidden[outcome]:
@@ -143,8 +144,8 @@ def _closing(result: ScanResult, view: View, paint: Paint, detail: Detail) -> It
         profile = "this machine" if host.profile == "live" else host.profile
         packages = f"{len(result.packages)} package{'s' * (len(result.packages) != 1)}"
         place = f"Python {name(host.python)} on {name(host.machine)} with {name(libc)}"
-        yield paint(f"{packages}, {place} (host profile: {name(profile)})", "dim")
-        yield paint(_coverage(result.coverage), "dim")
+        yield from paint.fold(paint(f"{packages}, {place} (host profile: {name(profile)})", "dim"), 0, hang=2)
+        yield from paint.fold(paint(_coverage(result.coverage), "dim"), 0, hang=2)
     parts = list(_counts(Counter(finding.severity for finding in view.findings)))
     if view.known:
         parts.append(f"{len(view.known)} known from the baseline")
@@ -154,9 +155,10 @@ def _closing(result: ScanResult, view: View, paint: Paint, detail: Detail) -> It
         parts.append(f"{len(view.accepted)} suppressed")
     if result.not_analysed:
         parts.append(f"{len(set(result.not_analysed))} not analysed")
-    yield ", ".join(parts) if parts else "no findings"
+    yield from paint.fold(", ".join(parts) if parts else "no findings", 0, hang=2)
     if any(view.hidden.values()):
-        yield paint(f"not shown: {', '.join(_counts(view.hidden))} (see --audience, --severity, --rule)", "dim")
+        hidden = f"not shown: {', '.join(_counts(view.hidden))} (see --audience, --severity, --rule)"
+        yield from paint.fold(paint(hidden, "dim"), 0, hang=2)
 
 
 def _counts(numbers: Mapping[Severity, int]) -> Iterable[str]:
