@@ -33,6 +33,14 @@ class Attributes(Evaluator):
         """Return what a module itself has under a name: MISSING where it surely has not."""
         raise NotImplementedError
 
+    def doubted(self, value: Value) -> bool:
+        """Tell whether a value is a module that may not have been imported yet, as the running statement goes."""
+        raise NotImplementedError
+
+    def reached(self, value: Value) -> None:
+        """Note that a module in sys.modules is imported again, maybe with less doubt than before."""
+        raise NotImplementedError
+
     def attribute(self, base: Value, name: str, frame: Frame) -> Value:
         base = self.force(base)
         if name in RTLD and not isinstance(base, Module):
@@ -68,26 +76,28 @@ class Attributes(Evaluator):
     def of_module(self, module: Module, name: str, frame: Frame) -> Value:
         """Return module.name, through its `__getattr__` where it has one."""
         value = self.module_attribute(module, name)
-        if value is not MISSING:
+        if value is not MISSING and not self.doubted(value):
             return value
-        if module.cls is not None:
+        if value is MISSING and module.cls is not None:
             return self.of_instance(Instance(module.cls, module.vars), name, frame)
         getter = module.vars.get("__getattr__", MISSING)
         if getter is MISSING or name.startswith("__"):
-            return UNKNOWN
+            return UNKNOWN if value is MISSING else value
         return self.lazily(getter, [name], frame)
 
     def lazily(self, getter: Value, args: list[Value], frame: Frame) -> Value:
         """Call a `__getattr__`; an exception of it is the attribute's absence, which a reader cannot rely on."""
         self.catching.append(["AttributeError"])
         try:
-            return self.force(self.call(getter, args, {}, frame))
+            value = self.force(self.call(getter, args, {}, frame))
         except Raised as error:
             if error.kind in ("ImportError", "ModuleNotFoundError"):
                 raise
             return UNKNOWN
         finally:
             self.catching.pop()
+        self.reached(value)  # the call may not have been played again
+        return value
 
     def lookup(self, cls: Class, name: str, depth: int = 0) -> Value:
         """Return a class attribute along its bases, depth first; MISSING where none has it."""

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from abiclash.imports import importing
+from abiclash.imports import importing, iteration
 from abiclash.imports.paths import path_text
 from abiclash.imports.values import (
     MISSING,
@@ -139,19 +139,6 @@ def _plain(call: Callable[..., Value]) -> Native:
     return Native(getattr(call, "__name__", "builtin"), run)
 
 
-def _iterated(make: Callable[[list[Value]], Value]) -> Native:
-    def run(machine: Machine, args: Args, kwargs: Kwargs, _frame: Frame) -> Value:
-        if kwargs and set(kwargs) != {"key"}:
-            return UNKNOWN
-        items = machine.iterate(args[0]) if args else []
-        try:
-            return UNKNOWN if items is None else make(items)
-        except TypeError:
-            return UNKNOWN
-
-    return Native("iterated", run)
-
-
 def _str(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
     value = machine.force(args[0]) if args else ""
     text = path_text(value)
@@ -161,50 +148,6 @@ def _str(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
 def _bool(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
     truth = machine.truth(args[0]) if args else False
     return UNKNOWN if truth is None else truth
-
-
-def _range(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
-    known = [machine.force(arg) for arg in args]
-    if not known or not all(isinstance(arg, int) for arg in known):
-        return UNKNOWN
-    try:
-        numbers = range(*known)
-    except (TypeError, ValueError):
-        return UNKNOWN
-    return list(numbers) if len(numbers) <= 20_000 else UNKNOWN
-
-
-def _quantified(stop: bool) -> Native:
-    def run(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
-        items = machine.iterate(args[0]) if args else None
-        if items is None:
-            return UNKNOWN
-        truths = [machine.truth(item) for item in items]
-        return stop if stop in truths else UNKNOWN if None in truths else not stop
-
-    return Native("any" if stop else "all", run)
-
-
-def _map(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
-    items = machine.iterate(args[1]) if len(args) == 2 else None
-    return UNKNOWN if items is None else [machine.call(args[0], [item], {}, frame) for item in items[:2000]]
-
-
-def _filter(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
-    items = machine.iterate(args[1]) if len(args) == 2 else None
-    if items is None:
-        return UNKNOWN
-    test = machine.force(args[0])
-    kept = [
-        (item, machine.truth(item if test is None else machine.call(test, [item], {}, frame))) for item in items[:2000]
-    ]
-    return UNKNOWN if any(truth is None for _, truth in kept) else [item for item, truth in kept if truth]
-
-
-def _zip(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
-    columns = [machine.iterate(arg) for arg in args]
-    known = [column for column in columns if column is not None]
-    return list(zip(*known, strict=False)) if len(known) == len(columns) else UNKNOWN
 
 
 def _isinstance(machine: Machine, args: Args, _kwargs: Kwargs, _frame: Frame) -> Value:
@@ -257,20 +200,20 @@ BUILTINS: dict[str, Value] = {
     "abs": _plain(abs),
     "bool": Native("bool", _bool),
     "str": Native("str", _str),
-    "range": Native("range", _range),
-    "tuple": Native("tuple", _iterated(tuple).call),
-    "list": Native("list", _iterated(list).call),
-    "set": Native("set", _iterated(set).call),
-    "frozenset": _iterated(frozenset),
-    "sorted": _iterated(sorted),
-    "reversed": _iterated(lambda items: items[::-1]),
-    "enumerate": _iterated(lambda items: list(enumerate(items))),
+    "range": Native("range", iteration.range_function),
+    "tuple": Native("tuple", iteration.iterated(tuple).call),
+    "list": Native("list", iteration.iterated(list).call),
+    "set": Native("set", iteration.iterated(set).call),
+    "frozenset": iteration.iterated(frozenset),
+    "sorted": iteration.iterated(sorted),
+    "reversed": iteration.iterated(lambda items: items[::-1]),
+    "enumerate": iteration.iterated(lambda items: list(enumerate(items))),
     "dict": Native("dict", lambda m, a, k, _f: _dict(m, a, k)),
-    "any": _quantified(stop=True),
-    "all": _quantified(stop=False),
-    "map": Native("map", _map),
-    "zip": Native("zip", _zip),
-    "filter": Native("filter", _filter),
+    "any": iteration.quantified(stop=True),
+    "all": iteration.quantified(stop=False),
+    "map": Native("map", iteration.map_function),
+    "zip": Native("zip", iteration.zip_function),
+    "filter": Native("filter", iteration.filter_function),
     "isinstance": Native("isinstance", _isinstance),
     "type": Native("type", _type),
     "callable": Native("callable", _callable),

@@ -129,7 +129,7 @@ class Calls(Reach):
             self.depth -= 1
             self.library_depth -= library
             self.local = local
-        value = signal.value if signal is not None and signal.kind == "return" else None
+        value = signal.value if signal is not None and signal.kind in ("return", "raise") else None
         if inner.returned:
             value = inner.returned[0] if signal is None and len(inner.returned) == 1 else UNKNOWN
         if kind & GENERATOR:

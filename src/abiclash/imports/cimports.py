@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from abiclash.imports.world import Found
 
 _IGNORED = frozenset(("sys", "builtins", "__main__", CYTHON, TABLE, TEXT))
+FUNCTIONS = "__pyx_capi__"
+"""Where a Cython module keeps the functions that others get from C."""
 _API = re.compile(r"_?[A-Z][A-Z_]*_API\Z")
 _COMMON = frozenset(
     name
@@ -60,12 +62,27 @@ def named_imports(machine: Machine, module: Module) -> list[tuple[str, int]]:
         if (names.cython and name in _CYTHON_RUNTIME) or module.name.startswith(name + "."):
             continue
         target, doubt = (_dotted if "." in name else _single)(machine, names, name)
+        if target and doubt < POSSIBLE and not _required(machine, module.found.path, target):
+            doubt = POSSIBLE
         if target:
             kept[target] = min(doubt, kept.get(target, POSSIBLE))
     if TEXT in names.table:
         kept.update(dict.fromkeys(_siblings_in(machine, names.parent, names.all[-1]), LIKELY))
     kept.pop(module.name, None)
     return list(kept.items())
+
+
+def _required(machine: Machine, path: str, target: str) -> bool:
+    """Tell whether a module can be taken to be there for an extension module: it is its own distribution's, or of one
+    that this requires, or it is not known. What is not required is imported where it is used, if at all.
+    """
+    owner = machine.world.owner(path)
+    found = machine.world.find(target.partition(".")[0], None)
+    if owner is None or found is None or machine.in_library(found.path):
+        return True
+    other = machine.world.owner(found.path)
+    required = machine.world.requires(owner)
+    return other is None or other == owner or required is None or other in required
 
 
 class Names:
@@ -79,7 +96,7 @@ class Names:
         self.cython = CYTHON in self.everything
         self.apis = {name for name in names if _API.match(name)}
         if IMPORTS_FUNCTIONS in self.everything:
-            self.apis.add("__pyx_capi__")
+            self.apis.add(FUNCTIONS)
         self.own = set(module.split("."))
         self.top = module.partition(".")[0]
         self.parent = module.rpartition(".")[0]
@@ -97,17 +114,27 @@ def _dotted(machine: Machine, names: Names, name: str) -> tuple[str, int]:
 
 
 def _gives_api(machine: Machine, target: str, names: Names) -> bool:
-    """Tell whether an extension module and the one that it names share the name of a table of C functions."""
-    if not names.apis:
-        return False
+    """Tell whether an extension module gets a table of C functions from the one that it names.
+
+    Both name the table. So does every other user of it: one that in turn names a third module with that table gets it
+    there, as the first does.
+    """
+    shared = names.apis.intersection(_extension_strings(machine, target))
+    if shared - {FUNCTIONS}:
+        others = {name for name in _extension_strings(machine, target) if "." in name and name in names.everything}
+        for other in others - {target}:
+            shared -= _extension_strings(machine, other) - {FUNCTIONS}
+    return bool(shared)
+
+
+def _extension_strings(machine: Machine, name: str) -> set[str]:
+    """Return the names in an extension module; none where `name` is no extension module."""
     search = None
     found = None
-    for depth in range(target.count(".") + 1):
-        found = machine.world.find(".".join(target.split(".")[: depth + 1]), search)
+    for depth in range(name.count(".") + 1):
+        found = machine.world.find(".".join(name.split(".")[: depth + 1]), search)
         search = found.search if found else None
-    if found is None or found.kind != "extension":
-        return False
-    return not names.apis.isdisjoint(machine.world.strings(found.path))
+    return set(machine.world.strings(found.path)) if found is not None and found.kind == "extension" else set()
 
 
 def _single(machine: Machine, names: Names, name: str) -> tuple[str, int]:

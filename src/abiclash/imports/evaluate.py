@@ -22,6 +22,7 @@ class Evaluator:
     """Evaluates expressions; attributes, calls and names of modules come from the classes built on it."""
 
     def __init__(self) -> None:
+        self.unknown_calls = 0  # of C code, as a rule, which may raise
         self.catching: list[list[str] | None] = []  # what the `try` statements around the running one catch
         self._forms: dict[str, Callable[[list[Form], Frame], Value]] = {
             "k": lambda form, _frame: form[1],
@@ -63,6 +64,10 @@ class Evaluator:
 
     def dlopen(self, args: list[Value], frame: Frame) -> Value:
         """Note a library that some object's `dlopen` method opens (cffi's FFI)."""
+        raise NotImplementedError
+
+    def handed_over(self, function: Form, value: Value, frame: Frame) -> None:
+        """Note a library whose path is given to a function that is not known: C code that will open it."""
         raise NotImplementedError
 
     def contains(self, table: Value, item: Value) -> bool | None:
@@ -119,6 +124,10 @@ class Evaluator:
         args = self._items(arguments, frame)
         if isinstance(function, list) and function[0] == "." and function[2] == "dlopen":
             return self.dlopen(args, frame)
+        if called is UNKNOWN:
+            self.unknown_calls += 1
+            if args:
+                self.handed_over(function, args[0], frame)
         if not names:
             return self.call(called, args, {}, frame)
         kwargs: dict[str, Value] = {}

@@ -62,10 +62,6 @@ class Executor(Bindings):
         """Import a module by its absolute name."""
         raise NotImplementedError
 
-    def reached(self, value: Value) -> None:
-        """Note that a module in sys.modules is imported again, maybe with less doubt than before."""
-        raise NotImplementedError
-
     def has_name(self, name: str, frame: Frame) -> bool:
         """Tell whether a name is bound."""
         raise NotImplementedError
@@ -177,8 +173,10 @@ class Executor(Bindings):
             return self.block(form[3] if truth else form[4], frame)
         # An attribute that is asked for and not known to be absent is probably there.
         asked = isinstance(form[2], list) and form[2][0] == "(" and form[2][1] == "hasattr"
-        first = self.maybe(form[3], frame, LIKELY if asked else POSSIBLE)
-        second = self.maybe(form[4], frame)
+        # Imports succeed as a rule: what raises instead of the other branch is not taken.
+        first = self.maybe(form[3], frame, LIKELY if asked or _raises(form[4]) else POSSIBLE)
+        failed = first is not None and first.kind == "raise"
+        second = self.maybe(form[4], frame, LIKELY if failed else POSSIBLE)
         if first is not None and second is not None:
             return first if first.kind != "raise" else second
         if first is not None or second is not None:
@@ -203,17 +201,18 @@ class Executor(Bindings):
 
     def _try(self, form: list[Form], frame: Frame) -> Signal | None:
         _, _, body, handlers, orelse, final = form
-        guards, local, caught = frame.guards, self.local, len(self.catching)
+        guards, local, caught = (frame.guards, frame.expected), self.local, len(self.catching)
         try:
             frame.guards += any(catches(names, "ImportError") for names, _, _ in handlers)
+            frame.expected += any(catches(names, "NameError") for names, _, _ in handlers)
             self.catching += [names for names, _, _ in handlers]
             signal = self.block(body, frame)
-            frame.guards = guards
+            frame.guards, frame.expected = guards
             del self.catching[caught:]
             if signal is None and orelse:
                 signal = self.block(orelse, frame)
         except Raised as error:
-            frame.guards = guards
+            frame.guards, frame.expected = guards
             del self.catching[caught:]
             self.local = local
             handler = next((entry for entry in handlers if catches(entry[0], error.kind)), None)
@@ -238,9 +237,14 @@ class Executor(Bindings):
             return signal if signal is not None and signal.kind == "return" and signal.value is None else None
         for item in items[:MAX_ROUNDS]:
             self.assign(target, item, frame)
+            before = self.unknown_calls
             signal = self.block(body, frame)
             if signal is not None and signal.kind == "break":
                 return None
+            if signal is not None and signal.kind == "return" and self.unknown_calls > before and _goes_on(body):
+                frame.returned.append(signal.value)
+                self.local = max(self.local, LIKELY)  # what was called may as well have raised
+                continue
             if signal is not None and signal.kind != "continue":
                 return signal
         return self.block(orelse, frame)
@@ -287,5 +291,16 @@ class Executor(Bindings):
         believed = frame.function is None or kind in ("ImportError", "ModuleNotFoundError")
         if not believed and not any(catches(names, kind) for names in self.catching):
             # Nothing would stop it, and imports succeed as a rule: the reader took a branch that is not taken.
-            return Signal("return", UNKNOWN)
+            return Signal("raise", UNKNOWN)
         raise Raised(kind, f"{frame.path}:{frame.line} raises {kind}")
+
+
+def _raises(forms: list[Form]) -> bool:
+    """Tell whether a branch does nothing but raise."""
+    return len(forms) == 1 and forms[0][0] == "!"
+
+
+def _goes_on(forms: list[Form]) -> bool:
+    """Tell whether a loop's body goes on with the next item where a `try` in it fails."""
+    handlers = [handler for form in forms if form[0] == "try" for handler in form[3]]
+    return any(body and body[-1][0] == "cn" for _, _, body in handlers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from abiclash.facts.model import WheelFacts
 
 _NOTHING: dict[str, bool] = {}
+_PROJECT = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
+_EXTRA = re.compile(r";.*\bextra\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,9 @@ class Files(Protocol):
 
     def owner(self, path: str) -> str | None:
         """Return the normalised name of the distribution that installs a file."""
+
+    def requires(self, owner: str) -> frozenset[str] | None:
+        """Return the normalised names that a distribution requires without extras, None where it is not here."""
 
     def stamp(self, path: str) -> Stamp:
         """Return where the digest of a file is kept."""
@@ -71,6 +77,17 @@ class DirectoryFiles:
         if self.names is None:
             self.names = recorded_owners(self.root)
         return self.names.get(path)
+
+    def requires(self, owner: str) -> frozenset[str] | None:
+        for name in self.entries(self.root):
+            if name.endswith(".dist-info") and normalised(name.removesuffix(".dist-info").rpartition("-")[0]) == owner:
+                try:
+                    text = (Path(self.root) / name / "METADATA").read_text(encoding="utf-8", errors="replace")
+                except OSError:
+                    return None
+                head = text.partition("\n\n")[0].splitlines()
+                return required(line.partition(":")[2] for line in head if line.startswith("Requires-Dist:"))
+        return None
 
     def stamp(self, path: str) -> Stamp:
         status = Path(path).stat()
@@ -107,6 +124,12 @@ def recorded_owners(root: str) -> dict[str, str]:
 def normalised(name: str) -> str:
     """Return a project name as PEP 503 normalises it."""
     return "-".join(part for part in name.lower().replace("_", "-").replace(".", "-").split("-") if part)
+
+
+def required(lines: Iterable[str]) -> frozenset[str]:
+    """Return the normalised names in Requires-Dist lines, without those that belong to extras."""
+    named = (_PROJECT.match(line) for line in lines if not _EXTRA.search(line))
+    return frozenset(normalised(match[1]) for match in named if match)
 
 
 @dataclass(slots=True)
@@ -160,6 +183,9 @@ class WheelFiles:
         wheel = self._owners.get(path.removeprefix(self.root + "/"))
         return wheel.name if wheel else None
 
+    def requires(self, owner: str) -> frozenset[str] | None:
+        return next((required(wheel.requires) for wheel in self.wheels if wheel.name == owner), None)
+
     def stamp(self, path: str) -> Stamp:
         wheel, member = self._wheel(path)
         return Stamp(wheel.sha256, member)
@@ -189,6 +215,10 @@ class Overlay:
 
     def owner(self, path: str) -> str | None:
         return self._side(path).owner(path)
+
+    def requires(self, owner: str) -> frozenset[str] | None:
+        above = self.upper.requires(owner)
+        return self.lower.requires(owner) if above is None else above
 
     def stamp(self, path: str) -> Stamp:
         return self._side(path).stamp(path)

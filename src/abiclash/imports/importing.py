@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from abiclash.imports.files import normalised
 from abiclash.imports.paths import join_path, path_text
+from abiclash.imports.source import read_module
 from abiclash.imports.values import MISSING, UNKNOWN, Frame, Module, Native, Raised, Thing, Value
 from abiclash.imports.world import Found
 
 if TYPE_CHECKING:
     from abiclash.imports.machine import Machine
 
+MAX_TEXT = 10_000
+"""Characters of a text that exec gets, beyond which it is not read."""
 Args = list[Value]
 Kwargs = dict[str, Value]
 
@@ -176,6 +179,8 @@ def resource_files(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) 
     """importlib.resources.files(package)."""
     anchor = machine.force(args[0]) if args else frame.module
     module = machine.load_module(anchor, frame) if isinstance(anchor, str) else anchor
+    if machine.world.python.version >= (3, 10):
+        machine.load_module("importlib.readers", frame)  # SourceFileLoader.get_resource_reader
     search = module.search if isinstance(module, Module) else None
     return Thing("path", search[0]) if search else UNKNOWN
 
@@ -200,20 +205,26 @@ def distribution_version(machine: Machine, args: Args, _kwargs: Kwargs, _frame: 
 
 
 def execute_text(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) -> Value:
-    """Exec of a file's text: the file is played in the given namespace. Other texts are not known."""
+    """Exec of a file's text, or of a short one that is known: it is played in the given namespace."""
     text = machine.force(args[0]) if args else UNKNOWN
-    if not isinstance(text, Thing) or text.kind not in ("text of", "file"):
-        frame.module.open = True
-        return None
     names = [machine.force(arg) for arg in args[1:3]]
     table = names[-1] if names and isinstance(names[-1], dict) else frame.vars
-    source = machine.world.source(text.text)
-    if source.error is None:
-        module = frame.module
-        globals_table = names[0] if names and isinstance(names[0], dict) else module.vars
-        inner = Module(module.name, module.found, module.doubt, globals_table, source)
-        machine.executed.append((module, text.text))
-        machine.block(source.body, Frame(inner, table, text.text))
+    source = None
+    path = frame.path
+    if isinstance(text, Thing) and text.kind in ("text of", "file"):
+        path = text.text
+        source = machine.world.source(path)
+    elif isinstance(text, str) and len(text) <= MAX_TEXT:
+        source = read_module(text.encode("utf-8", "replace"), "exec")
+    if source is None or source.error is not None:
+        frame.module.open = True
+        return None
+    module = frame.module
+    globals_table = names[0] if names and isinstance(names[0], dict) else module.vars
+    inner = Module(module.name, module.found, module.doubt, globals_table, source)
+    if path != frame.path:
+        machine.executed.append((module, path))
+    machine.block(source.body, Frame(inner, table, path))
     return None
 
 

@@ -52,6 +52,9 @@ class Loads(Executor):
                 self.edge(value)
             self.promote(value, max(self.base, self.local))
 
+    def doubted(self, value: Value) -> bool:
+        return isinstance(value, Module) and value.doubt > max(self.base, self.local)
+
     def promote(self, module: Module, doubt: int) -> None:
         """Lower a module's doubt, and that of all that its import causes; what was only possible happens now."""
         if doubt >= module.doubt:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import builtins
+import re
 from typing import TYPE_CHECKING
 
 from abiclash.errors import NotAnalysed
 from abiclash.imports.builtin import BUILTINS
 from abiclash.imports.cimports import c_imports
-from abiclash.imports.foreign import open_library
+from abiclash.imports.flags import RTLD_NOW
+from abiclash.imports.foreign import dlopen, open_library
 from abiclash.imports.loads import Loads
 from abiclash.imports.natives import native_modules
+from abiclash.imports.paths import path_text
 from abiclash.imports.values import (
+    LIKELY,
     MISSING,
     UNKNOWN,
     Frame,
@@ -25,7 +29,12 @@ from abiclash.imports.values import (
 from abiclash.imports.world import Found
 
 if TYPE_CHECKING:
+    from abiclash.imports.expressions import Form
     from abiclash.imports.world import ImportWorld
+
+
+_LOADER = re.compile(r"load|open", re.IGNORECASE)
+_LIBRARY = re.compile(r"/[^/]+\.so(\.[0-9.]+)?\Z")
 
 
 class Machine(Loads):
@@ -58,6 +67,8 @@ class Machine(Loads):
         if native is not None:
             return native
         builtin = getattr(builtins, name, None)
+        if builtin is None and frame.expected and frame.function is None and not frame.module.open:
+            raise Raised("NameError", f"name '{name}' is not defined")
         return builtin if isinstance(builtin, type) and issubclass(builtin, BaseException) else UNKNOWN
 
     def has_name(self, name: str, frame: Frame) -> bool:
@@ -104,8 +115,8 @@ class Machine(Loads):
         search = None
         if parent:
             holder = self.load_module(parent, frame)
-            if name in self.modules:
-                return self.modules[name]
+            if name in self.modules:  # the parent has imported it
+                return self.load_module(name, frame)
             if isinstance(holder, Module) and holder.found.kind in ("extension", "builtin") and holder.search is None:
                 return self._inner_module(name, holder, tail)
             search = self._search(holder, parent)
@@ -271,3 +282,12 @@ class Machine(Loads):
 
     def dlopen(self, args: list[Value], frame: Frame) -> Value:
         return open_library(self, args, {}, frame, "dlopen")
+
+    def handed_over(self, function: Form, value: Value, frame: Frame) -> None:
+        name = function[2] if isinstance(function, list) and function[0] == "." else function
+        if isinstance(name, str) and _LOADER.search(name):
+            path = path_text(self.force(value))
+            if path is not None and _LIBRARY.search(path) and self.world.exists(path):
+                saved, self.local = self.local, max(self.local, LIKELY)
+                dlopen(self, path, RTLD_NOW, frame, name)
+                self.local = saved

@@ -117,6 +117,7 @@ _PATH_METHODS: dict[str, Callable[[Machine, Thing, list[Value]], Value]] = {
     "joinpath": lambda _m, path, args: join_path(path, args),
     "with_name": _with_name,
     "with_suffix": _with_suffix,
+    "__enter__": lambda _m, path, _a: path,
     "as_posix": _text,
     "__str__": _text,
     "__fspath__": _text,

@@ -159,7 +159,10 @@ class Thing:
 
 @dataclass(eq=False, repr=False, slots=True)
 class Frame:
-    """Names of one running block. vars: locals (a module's or class body's namespace there)."""
+    """Names of one running block. vars: locals (a module's or class body's namespace there).
+
+    guards, expected: how many enclosing `try` statements catch ImportError, and NameError.
+    """
 
     module: Module
     vars: dict[str, Value]
@@ -169,6 +172,7 @@ class Frame:
     line: int = 0
     globals: frozenset[str] = frozenset()
     guards: int = 0
+    expected: int = 0
     returned: list[Value] = field(default_factory=list)
     yielded: list[Value] = field(default_factory=list)
 

@@ -25,18 +25,21 @@ def observe(
     code: str,
     *,
     bind_now: bool = True,
+    bindings: bool = True,
     limits: Limits | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Observation:
     """Run `PYTHON -W ignore -c CODE` and say what the dynamic linker did. Raises LabError when it cannot be run.
 
-    bind_now: bind lazy PLT slots at load as well, so that every reference shows. environ: added to a clean
+    bind_now: bind lazy PLT slots at load as well, so that every reference shows. bindings: note the bindings too, not
+    only the loads, which makes a log of some 200 bytes for each. environ: added to a clean
     environment (see `run_child`). A run past its time limit is killed and told as it is, with `run.timed_out`.
     """
     program = interpreter(python)
     with tempfile.TemporaryDirectory(prefix="abiclash-") as name:
         folder = Path(name)
-        variables = dict(environ or {}) | {"LD_DEBUG": CHANNELS, "LD_DEBUG_OUTPUT": str(folder / "log")}
+        channels = CHANNELS if bindings else CHANNELS.removeprefix("bindings,")
+        variables = dict(environ or {}) | {"LD_DEBUG": channels, "LD_DEBUG_OUTPUT": str(folder / "log")}
         if bind_now:
             variables["LD_BIND_NOW"] = "1"
         run = run_child([program, "-W", "ignore", "-c", code], folder, environ=variables, limits=limits)

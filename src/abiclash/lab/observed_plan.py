@@ -69,7 +69,7 @@ def observe_loads(python: str | Path, code: str, *, limits: Limits | None = None
             ]
         )
         # eager binding would refuse what RTLD_LAZY accepts, and bindings do not matter here
-        observation = observe(python, f"{prelude}\n{code}", bind_now=False, limits=limits)
+        observation = observe(python, f"{prelude}\n{code}", bind_now=False, bindings=False, limits=limits)
         run = observation.run
         if run is None or run.exit or run.timed_out:
             last = (run.stderr.strip().splitlines() or ["no message"])[-1] if run else ""
