@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from abiclash.errors import AbiclashError
+from abiclash.glibc_versions import CHANGES
 from abiclash.lab.compare import Comparison, compare, predict
 from abiclash.lab.environments import Environment, find_python, make_environment
 from abiclash.lab.observe import observe
@@ -28,7 +29,13 @@ from abiclash.lab.records import Observation, read_records, write_records
 
 HERE = Path(__file__).parent
 DEFAULT_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "abiclash" / "exactness"
+KEPT = "## Load failures"
 TABLE = HERE.parent / "docs" / "exactness.md"
+VERSIONS = """\
+## glibc's versions
+
+From `src/abiclash/glibc_versions.py`; the profile of the host says which version is meant.
+"""
 INTRODUCTION = """\
 # Exactness
 
@@ -154,7 +161,19 @@ def page(rows: list[Row]) -> str:
         f"Messages of failed loads predicted: {worded} of {failures}. "
         f"Observed on {os.confstr('CS_GNU_LIBC_VERSION')}, {os.uname().machine}."
     )
-    return f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\n{notes}\n"
+    return f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\n{notes}\n\n{versions()}\n{kept()}"
+
+
+def versions() -> str:
+    """What the model takes from glibc's version."""
+    lines = [f"| {change.since[0]}.{change.since[1]} | {change.what} | {change.where} |" for change in CHANGES]
+    return "\n".join([VERSIONS, "| since | change | where |", "|---|---|---|", *lines, ""])
+
+
+def kept() -> str:
+    """The end of the page, which is written by hand."""
+    text = TABLE.read_text(encoding="utf-8")
+    return text[text.index(KEPT) :]
 
 
 if __name__ == "__main__":

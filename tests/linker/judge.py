@@ -286,7 +286,7 @@ class Judge:
         sequence = [step if isinstance(step, Close) else opening(step) for step in steps]
         play, predicted = self._predict(program, sequence, dict(environ or {}), bind_now=bind_now)
         log, said = self._observe(program, sequence, dict(environ or {}), bind_now=bind_now)
-        return Trial(log, said, play, predicted, os.path.realpath(self.folder), bind_now, _aliases(self.folder))
+        return Trial(log, said, play, predicted, os.path.realpath(self.folder), bind_now, aliases(self.folder))
 
     def _observe(
         self, program: Path, steps: _Steps, environ: dict[str, str], *, bind_now: bool
@@ -350,7 +350,7 @@ def opening(step: str | Path | Step) -> tuple[str, Mode]:
     return (str(step[0]), step[1]) if isinstance(step, tuple) else (str(step), NOW)
 
 
-def _aliases(folder: Path) -> dict[str, str]:
+def aliases(folder: Path) -> dict[str, str]:
     """Return one name for each file that has several (hard links)."""
     first: dict[tuple[int, int], str] = {}
     files = (path for path in sorted(folder.rglob("*.so*")) if path.is_file() and path.stat().st_nlink > 1)

@@ -17,7 +17,7 @@ from abiclash.linker.bindings import events
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.linker.world import World
 from abiclash.sources.loader import Processor, read_loader
-from tests.linker.judge import NOW, Elsewhere, Fixtures
+from tests.linker.judge import NOW, Elsewhere, Fixtures, aliases
 from tests.support.require import missing
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class MuslTrial:
     def agree(self) -> MuslTrial:
         """Demand that the model did what musl did."""
         assert self.predicted_said == self.said, f"predicted {self.predicted_said}, said {self.said}"
-        assert self.predicted == self.bindings
+        extra, missing = self.predicted - self.bindings, self.bindings - self.predicted
+        assert not extra | missing, f"extra {sorted(extra)}, missing {sorted(missing)}"
         return self
 
     def bound(self, source: str, symbol: str) -> str | None:
@@ -141,7 +142,12 @@ class MuslJudge:
     def _own(self, rows: frozenset[Row]) -> frozenset[Row]:
         """Leave out what the C library binds to itself, and the driver to it."""
         root = os.path.realpath(self.folder) + "/"
-        return frozenset(row for row in rows if row[1].startswith(root) and not row[1].startswith(f"{root}bin/"))
+        names = aliases(self.folder)
+        return frozenset(
+            (symbol, names.get(source, source), names.get(target, target))
+            for symbol, source, target in rows
+            if source.startswith(root) and not source.startswith(f"{root}bin/")
+        )
 
 
 def _system_path(default: tuple[str, ...]) -> tuple[str, ...]:

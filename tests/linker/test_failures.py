@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from abiclash.linker.link_map import LoadFailure
 from abiclash.linker.load_checks import DF_1_NOOPEN, DF_1_PIE
 from tests.linker.assembly import Assembler, Definition, Machine, Object, Reference
 from tests.linker.judge import LAZY, NOW
@@ -46,6 +47,17 @@ DAMAGE = {
         "ELF file data encoding not little-endian", partial(patch_header, offset=5, data=b"\2")
     ),
     "another operating system": Damage("ELF file OS ABI invalid", partial(patch_header, offset=7, data=b"\x09")),
+    "another ELF version": Damage(
+        "ELF file version ident does not match current one", partial(patch_header, offset=6, data=b"\2")
+    ),
+    "another object version": Damage(
+        "ELF file version does not match current one", partial(patch_header, offset=20, data=b"\2\0\0\0")
+    ),
+    "another ABI version": Damage("ELF file ABI version invalid", partial(patch_header, offset=8, data=b"\1")),
+    "padding": Damage("nonzero padding in e_ident", partial(patch_header, offset=12, data=b"\1")),
+    "other program headers": Damage(
+        "ELF file's phentsize not the expected size", partial(patch_header, offset=54, data=b"\x40\0")
+    ),
     "another machine": Damage(NO_FILE, partial(patch_header, offset=18, data=b"\xb7\0")),
     "a core file": Damage("only ET_DYN and ET_EXEC can be loaded", partial(patch_header, offset=16, data=b"\4\0")),
     "no dynamic segment": Damage(
@@ -210,6 +222,47 @@ def test_executable_stacks_since_glibc_2_41(
     assert (failure.message if failure else None) == (f"{lib}: {REFUSED}" if refused else None)
     if version == judge.host.libc_version:
         judge.ask(lib, program=builder.program("same", _OPENER, flags=flags)).agree()
+
+
+@pytest.mark.parametrize(
+    ("setting", "needs", "said"),
+    [
+        (0, False, REFUSED),
+        (0, True, "Fatal glibc error: executable stack is not allowed"),
+        (1, False, REFUSED),
+        (2, False, None),
+    ],
+)
+def test_the_tunable_of_executable_stacks(
+    builder: Builder, build: Build, judge: Judge, setting: int, needs: bool, said: str | None
+) -> None:
+    """glibc.rtld.execstack since 2.41: 0 forbids them, 1 lets the start decide, 2 makes the stack executable."""
+    lib = build(PLAIN)
+    patch_segment(lib, "PT_GNU_STACK", flags=7)
+    flags = ["-Wl,-z,execstack"] if needs else []
+    main = builder.program("program", "int main(void) { return 0; }", flags=flags)
+    settings = {"libc_version": (2, 41), "tunables": {**judge.host.tunables, "rtld.execstack": setting}}
+    if needs:
+        with pytest.raises(LoadFailure, match=said):
+            predict(judge, main, [], **settings)
+        return
+    failure = predict(judge, main, [(lib, NOW)], **settings).events[-1].failure
+    assert (failure.reason if failure else None) == said
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_a_preload_that_cannot_be_loaded_is_left_out(build: Build, judge: Judge, *, present: bool) -> None:
+    """But what a preload needs must be there."""
+    top = build(Object("top.so", "top.so", () if present else ("nowhere.so",)))
+    trial = judge.ask(top, environ={"LD_PRELOAD": f"/nowhere/at/all.so:{top}"}).agree()
+    assert (trial.play.refused is None) == present
+
+
+def test_an_object_that_dlopen_may_not_open_can_be_preloaded(build: Build, judge: Judge) -> None:
+    """DF_1_NOOPEN forbids dlopen only, and only the first one."""
+    lib = build(replace(PLAIN, options=("-z", "nodlopen")))
+    assert judge.ask(lib).agree().said == (f"{lib}: shared object cannot be dlopen()ed",)
+    assert judge.ask(lib, environ={"LD_PRELOAD": str(lib)}).agree().said == ("opened",)
 
 
 _OPENER = """

@@ -53,8 +53,14 @@ def verify(world: World, file: int, path: str, host: HostFacts) -> Literal["fits
     """
     machine, bits, little = _MACHINES[host.machine]
     facts = world.facts[file]
-    if facts is None:
-        return _verify_head(world.head(file), path, host)
+    head = world.head(file)
+    if head is not None:
+        verdict = _verify_head(head, path, host)
+        if verdict == "fits" and facts is None:  # damaged further inside
+            raise LoadFailure("bad-object", path, "object file has no loadable segments")
+        return verdict
+    if facts is None:  # nothing is known of it
+        raise LoadFailure("bad-object", path, "invalid ELF header")
     if facts.bits != bits:
         return "class"
     if facts.little != little:
@@ -68,27 +74,46 @@ def verify(world: World, file: int, path: str, host: HostFacts) -> Literal["fits
     return "fits"
 
 
-def _verify_head(head: bytes | None, path: str, host: HostFacts) -> Literal["class", "machine"]:
-    """Judge a file of which there are no facts by its first bytes; without these it counts as no ELF at all."""
+def _verify_head(head: bytes, path: str, host: HostFacts) -> Literal["fits", "class", "machine"]:
+    """Judge a file by its first bytes, as open_verify does."""
     machine, bits, little = _MACHINES[host.machine]
-    if head is not None and len(head) < (64 if bits == 64 else 52):
+    order: Literal["little", "big"] = "little" if little else "big"
+    size, entry_at, entry_size = (64, 54, 56) if bits == 64 else (52, 42, 32)
+
+    def number(at: int, width: int) -> int:
+        return int.from_bytes(head[at : at + width], order)
+
+    if len(head) < size:
         raise LoadFailure("bad-object", path, "file too short")
-    if head is None or head[:4] != b"\x7fELF":
+    if head[:4] != b"\x7fELF":
         raise LoadFailure("bad-object", path, "invalid ELF header")
     if head[4] != bits // 32:
         return "class"
     if head[5] != (1 if little else 2):
         raise _wrong_order(path, little=little)
-    if head[6] != 1:
-        raise LoadFailure("bad-object", path, "ELF file version ident does not match current one")
-    if head[7] not in _OSABI:
-        raise LoadFailure("bad-object", path, "ELF file OS ABI invalid")
-    order: Literal["little", "big"] = "little" if little else "big"
-    if int.from_bytes(head[20:24], order) != 1:
-        raise LoadFailure("bad-object", path, "ELF file version does not match current one")
-    if int.from_bytes(head[18:20], order) != machine:
+    _demand(
+        path,
+        (head[6] == 1, "ELF file version ident does not match current one"),
+        (head[7] in _OSABI, "ELF file OS ABI invalid"),
+        (head[7] != 0 or head[8] == 0, "ELF file ABI version invalid"),
+        (not any(head[9:16]), "nonzero padding in e_ident"),
+        (number(20, 4) == 1, "ELF file version does not match current one"),
+    )
+    if number(18, 2) != machine:
         return "machine"
-    raise LoadFailure("bad-object", path, "object file has no loadable segments")  # damaged further inside
+    _demand(
+        path,
+        (number(16, 2) in (ET_EXEC, ET_DYN), "only ET_DYN and ET_EXEC can be loaded"),
+        (number(entry_at, 2) == entry_size, "ELF file's phentsize not the expected size"),
+    )
+    return "fits"
+
+
+def _demand(path: str, *tests: tuple[bool, str]) -> None:
+    """Refuse a file with the reason of the first test that it does not pass."""
+    for passed, reason in tests:
+        if not passed:
+            raise LoadFailure("bad-object", path, reason)
 
 
 def _wrong_order(path: str, *, little: bool) -> LoadFailure:

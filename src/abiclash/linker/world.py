@@ -37,7 +37,7 @@ class KnowsIdentity(Protocol):
 
 @runtime_checkable
 class KnowsContent(Protocol):
-    """A source that can show a file which is no readable ELF object."""
+    """A source that can show what its files begin with, be they readable ELF objects or not."""
 
     def head(self, realpath: str) -> bytes:
         """Return the first 64 bytes of a file."""
@@ -68,6 +68,7 @@ class World:
         self._identities: dict[Hashable, int] = {}
         self._found: dict[str, int | None] = {}
         self._tables: dict[int, SymbolTable] = {}
+        self._heads: dict[int, bytes | None] = {}
         self.paths: list[str] = []
         self.facts: list[ObjectFacts | None] = []
         self.versions = VersionIds()
@@ -93,7 +94,11 @@ class World:
 
     def head(self, file: int) -> bytes | None:
         """Return the first bytes of a file, None where nothing but its facts was kept."""
-        path = self.paths[file]
+        if file not in self._heads:
+            self._heads[file] = self._read_head(self.paths[file])
+        return self._heads[file]
+
+    def _read_head(self, path: str) -> bytes | None:
         for source in self._sources:
             if source.realpath(path) is not None:
                 return source.head(path) if isinstance(source, KnowsContent) else None

@@ -1,0 +1,138 @@
+"""dlclose: what goes, in which order, and what stays (glibc elf/dl-close.c _dl_close_worker)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from abiclash.linker.link_map import Mode
+from tests.linker.assembly import Definition, Object, Reference
+from tests.linker.judge import GLOBAL, LAZY, NOLOAD, NOW, Close
+from tests.linker.predicted import predict
+
+if TYPE_CHECKING:
+    from tests.linker.conftest import Build
+    from tests.linker.judge import Judge
+
+pytestmark = pytest.mark.compiler
+F, USE = (Definition("f"),), (Reference("f", "call"),)
+UNIQUE, KEEP = (Definition("u", "unique"),), (Reference("u", "got"),)
+
+
+@dataclass(frozen=True)
+class Case:
+    """objects: to build. steps: names and flags, or the step to close. gone: file names, in order."""
+
+    objects: tuple[Object, ...]
+    steps: tuple[tuple[str, Mode] | Close, ...]
+    gone: str
+
+
+def thing(name: str, needs: str = "", *, defines: bool = False, uses: bool = False, options: str = "") -> Object:
+    """Describe a library; needs: names without .so."""
+    needed = tuple(f"{need}.so" for need in needs.split())
+    return Object(
+        f"{name}.so",
+        f"{name}.so",
+        needed,
+        F if defines else (),
+        USE if uses else (),
+        runpath="$ORIGIN",
+        options=tuple(options.split()),
+    )
+
+
+CASES = {
+    "with its dependencies, users first": Case((thing("b"), thing("a", "b")), (("a", NOW), Close(0)), "a b"),
+    "not while it was opened twice": Case((thing("a"),), (("a", NOW), ("a", NOW), Close(0)), ""),
+    "after both were closed": Case((thing("a"),), (("a", NOW), ("a", NOLOAD), Close(1), Close(0)), "a"),
+    "not what another one needs": Case(
+        (thing("c"), thing("b", "c"), thing("a", "c")), (("a", NOW), ("b", NOW), Close(0)), "a"
+    ),
+    "not what was opened by itself": Case((thing("b"), thing("a", "b")), (("a", NOW), ("b", NOW), Close(0)), "a"),
+    "not the dependency that is closed": Case((thing("b"), thing("a", "b")), (("a", NOW), ("b", NOW), Close(1)), ""),
+    "not what another one is bound to": Case(
+        (thing("b", defines=True), thing("a", uses=True)), (("b", GLOBAL), ("a", NOW), Close(0)), ""
+    ),
+    "with what it alone was bound to": Case(
+        (thing("b", defines=True), thing("a", uses=True)), (("b", GLOBAL), ("a", NOW), Close(0), Close(1)), "a b"
+    ),
+    "what lazy calls may need": Case(
+        (thing("b", defines=True), thing("a", uses=True)), (("b", GLOBAL), ("a", LAZY), Close(0)), "b"
+    ),
+    "not with RTLD_NODELETE": Case((thing("a"),), (("a", NOW | Mode.NODELETE), Close(0)), ""),
+    "not when that came later": Case(
+        (thing("a"),), (("a", NOW), ("a", NOLOAD | Mode.NODELETE), Close(0), Close(1)), ""
+    ),
+    "not with DF_1_NODELETE": Case((thing("b", options="-znodelete"), thing("a", "b")), (("a", NOW), Close(0)), "a"),
+    "not with a unique symbol that was bound": Case(
+        (Object("a.so", None, (), UNIQUE, KEEP), Object("b.so", None, (), UNIQUE)),
+        (("a", NOW), ("b", NOW), Close(0), Close(1)),
+        "b",
+    ),
+    "a circle": Case((thing("b", "c"), thing("c", "b"), thing("a", "b")), (("a", NOW), Close(0)), "a b c"),
+    "and can come again": Case((thing("b"), thing("a", "b")), (("a", NOW), Close(0), ("a", NOW)), "a b"),
+}
+
+
+@pytest.mark.parametrize("algorithm", [2, 1])
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_unloaded(build: Build, judge: Judge, name: str, algorithm: int) -> None:
+    """By either algorithm for the order."""
+    case = CASES[name]
+    for each in case.objects:
+        build(each)
+    steps = [step if isinstance(step, Close) else (judge.folder / f"{step[0]}.so", step[1]) for step in case.steps]
+    lazy = any(isinstance(step, tuple) and step[1] == LAZY for step in case.steps)
+    environ = {"GLIBC_TUNABLES": f"glibc.rtld.dynamic_sort={algorithm}"}
+    trial = judge.ask(*steps, environ=environ, bind_now=not lazy).agree()
+    gone = [event.path.rpartition("/")[2].removesuffix(".so") for event in trial.log.events if event.kind == "unload"]
+    if name == "a circle":
+        assert sorted(gone) == case.gone.split()
+    else:
+        assert gone == case.gone.split()
+
+
+def test_scopes_lose_what_is_gone(build: Build, judge: Judge) -> None:
+    """A dependency that stays keeps a list of its own, and the global scope forgets."""
+    for each in (thing("c"), thing("b", "c"), thing("a", "b", defines=True), thing("user", uses=True)):
+        build(each)
+    a, b, user = (judge.folder / f"{name}.so" for name in ("a", "b", "user"))
+    trial = judge.ask((a, GLOBAL), b, Close(0), (b, NOLOAD | GLOBAL), user).agree()
+    assert trial.said[-1] == f"{user}: undefined symbol: f"
+
+
+def test_static_tls_comes_back_at_the_end_only(build: Build, judge: Judge) -> None:
+    """The block is a stack: a hole in it stays."""
+    sizes = {"one": 600, "two": 500, "three": 700}
+    for name, size in sizes.items():
+        defined = (Definition(f"{name}_t", "tls", size=size),)
+        build(Object(f"{name}.so", None, (), defined, (Reference(f"{name}_t", "ie"),)))
+    one, two, three = (judge.folder / f"{name}.so" for name in sizes)
+    top = judge.ask(one, two, three, Close(1), three, Close(0), Close(4), one, two).agree().said
+    assert [said.rpartition(": ")[2] for said in top[:5]] == [
+        "opened",
+        "opened",
+        "cannot allocate memory in static TLS block",
+        "closed",
+        "opened",
+    ]
+
+
+@pytest.mark.parametrize("version", [(2, 30), (2, 31)])
+@pytest.mark.parametrize("why", ["flag", "mode", "unique"])
+def test_failed_loads_before_glibc_2_31(build: Build, judge: Judge, why: str, version: tuple[int, int]) -> None:
+    """Bug 20839, from the sources: what must not be unloaded stayed, half made, and could be opened afterwards."""
+    options = ("-znodelete",) if why == "flag" else ()
+    defined = UNIQUE if why == "unique" else ()
+    lib = build(
+        Object("lib.so", None, (), defined, (*KEEP[: len(defined)], Reference("missing", "call")), options=options)
+    )
+    mode = NOW | Mode.NODELETE if why == "mode" else NOW
+    process = predict(judge, judge.driver, [(lib, mode), (lib, NOW)], libc_version=version)
+    first, second = process.events[1:]
+    assert first.failure is not None
+    assert (second.failure is None) == (version < (2, 31))
+    assert (process.world.find(str(lib)) in process.maps) == (version < (2, 31))
