@@ -135,7 +135,7 @@ def _object(reference: str, facts: ObjectFacts, digest: str | None, kind: str) -
     properties += [_property("soname", facts.soname)] if facts.soname else []
     properties += [_property("build-id", facts.build_id)] if facts.build_id else []
     content["properties"] = properties
-    static = [_static(f"{reference}/{i}", facts, *entry) for i, entry in enumerate(sorted(inside.items()))]
+    static = [_static(f"{reference}/{i}", facts, *entry) for i, entry in enumerate(sorted(_libraries(inside).items()))]
     return content | ({"components": static} if static else {})
 
 
@@ -149,14 +149,25 @@ def _identity(facts: ObjectFacts) -> tuple[tuple[str, str] | None, dict[str, str
     return own, {key: version for key, version in found.items() if own is None or key != own[0]}
 
 
-def _static(reference: str, facts: ObjectFacts, library: str, version: str) -> Json:
-    """Return a library that is linked into an object."""
+def _libraries(inside: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Group fingerprints by library: several are of parts of one, such as "libstdc++ once"."""
+    found: dict[str, dict[str, str]] = {}
+    for fingerprint, version in sorted(inside.items()):
+        library = fingerprint.partition(" ")[0] if fingerprint.startswith("lib") else fingerprint
+        found.setdefault(library, {})[fingerprint] = version
+    return found
+
+
+def _static(reference: str, facts: ObjectFacts, library: str, prints: Mapping[str, str]) -> Json:
+    """Return a library that is linked into an object. prints: its fingerprints, with versions."""
+    version = max(prints.values())
     content: Json = {"type": "library", "bom-ref": reference, "name": name(library)}
     if version:
         content |= {"version": name(version), "purl": _purl("generic", library, version)}
-    method = _method("binary-analysis", 0.9 if version else 0.6, f"{library} {version}".strip())
+    sure = 0.9 if version else 0.6
+    methods = [_method("binary-analysis", sure, f"{print_} {own}".strip()) for print_, own in prints.items()]
     content["evidence"] = {
-        "identity": [{"field": "name", "confidence": method["confidence"], "methods": [method]}],
+        "identity": [{"field": "name", "confidence": sure, "methods": methods}],
         "occurrences": [{"location": name(facts.path)}],
     }
     content["properties"] = [_property("linkage", "static")]
