@@ -44,6 +44,15 @@ def test_found_where_the_other_must_come_first(site: Site) -> None:
     assert finding.safe_order == ("first", "second")
 
 
+def test_found_where_the_package_carries_a_copy_of_the_other(site: Site) -> None:
+    """The copy's modules have the other package's names once the first has put its folder on the path."""
+    copied = f"{REFUSES}import os\nsys.path.insert(0, os.path.dirname(__file__) + '/copies')\nimport first\n"
+    case = plain(site, "second", "first")
+    sources = {"first/__init__.py": "", "second/__init__.py": copied, "second/copies/first/__init__.py": ""}
+    (finding,) = declared_order.check(with_python(site, case, sources))
+    assert finding.failing_order == ("first", "second")
+
+
 def test_found_among_more_packages_than_are_followed(site: Site) -> None:
     case = plain(site, "first", "second", "third", "fourth")
     sources = {f"{name}/__init__.py": "" for name in ("first", "third", "fourth")}

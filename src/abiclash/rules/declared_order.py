@@ -101,12 +101,16 @@ def refusals(case: Case) -> Iterator[Refusal]:
 
 
 def _homes(case: Case) -> dict[str, str]:
-    """Return module name -> requested package whose own import executes it, each module's own package first."""
+    """Return module name -> requested package that brings it and whose own import executes it.
+
+    A package may also put a copy of another one on the path, whose modules then have the other's names.
+    """
     homes: dict[str, str] = {}
     for name in case.requested:
         plan = case.plans.get((name,))
+        own = case.packages[name].wheel.modules
         for module in plan.executed if plan is not None else ():
-            if module.package == name:
+            if module.package == name and module.name.partition(".")[0] in own:
                 homes.setdefault(module.name, name)
     return homes
 
