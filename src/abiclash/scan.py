@@ -156,16 +156,19 @@ def choose_host(request: ScanRequest, resolution: Resolution) -> HostProfile:
     from abiclash.sources.profiles import default_profile, load_profile  # noqa: PLC0415 - start-up
 
     runtime = resolution.runtime
+    # A build without the GIL takes other suffixes and another ABI: the usual build's facts do not stand for it.
+    wanted = runtime.python.short + ("t" if runtime.python.threaded else "")
     if request.host not in (None, "live"):
-        return load_profile(request.host, runtime.python.short, machine=runtime.platform.machine)
+        return load_profile(request.host, wanted, machine=runtime.platform.machine)
     if request.environment is not None:
         return live(request.environment)
-    here = runtime.python.short == Python.running().short
+    running = Python.running()
+    here = (running.short, running.threaded) == (runtime.python.short, runtime.python.threaded)
     fits = request.platform is None or runtime.platform == Platform.running()
     if request.host == "live" or (here and fits):
         return live()
     name = default_profile(runtime.platform.libc, runtime.platform.version)
-    return load_profile(name, runtime.python.short, machine=runtime.platform.machine)
+    return load_profile(name, wanted, machine=runtime.platform.machine)
 
 
 def _import_order(targets: Sequence[Target], wheels: WheelSet) -> list[str]:
