@@ -7,7 +7,6 @@ import json
 import re
 from base64 import b64encode
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,47 +15,12 @@ from abiclash.control.view import everything
 from abiclash.reports.formats import Report, render
 from abiclash.reports.html import embed, report
 from tests.reports.html.made import hostile_report
+from tests.reports.html.parsed import Parsed
 from tests.reports.sample import CLEAN, CONFLICT, HOSTILE_RESULT
 
 if TYPE_CHECKING:
     from abiclash.rules.case import Case
     from abiclash.rules.model import ScanResult
-
-_VOID = {"meta", "input", "br", "link", "img", "hr"}
-
-
-class Parsed(HTMLParser):
-    """Elements and text of a page. scripts, styles: their content, in order."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.scripts: list[str] = []
-        self.styles: list[str] = []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in _VOID:
-            self.open.append(tag)
-        {"script": self.scripts, "style": self.styles}.get(tag, []).append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, f"</{tag}> closes another element"
-
-    def handle_data(self, data: str) -> None:
-        inside = self.open[-1] if self.open else ""
-        if inside in ("script", "style"):
-            (self.scripts if inside == "script" else self.styles)[-1] += data
-        else:
-            self.text.append(data)
-
-    @property
-    def said(self) -> str:
-        return " ".join(" ".join(self.text).split())
 
 
 def _page(result: ScanResult) -> Parsed:

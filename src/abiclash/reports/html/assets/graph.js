@@ -13,7 +13,9 @@ const TIES = {
 const MUTUAL = new Set(["shares-soname", "differs-in-abi", "duplicates-unique", "duplicates-weak"]);
 const AT_FIRST = ["captures", "shadows", "shares-soname", "differs-in-abi"];
 const ROWS = 60;
+const FEW = 7; // nodes that stand well on a circle
 const CROWD = 60; // nodes: a layout by forces would take seconds
+const FEW_TIES = 30;
 let drawing = null;
 
 function color(name) {
@@ -29,7 +31,7 @@ function graphStyle() {
     { selector: 'node[kind = "host"]', style: { "shape": "diamond", "width": 22, "height": 22 } },
     { selector: 'node[severity = "warning"]', style: { "background-color": color("--warn") } },
     { selector: 'node[severity = "error"]', style: { "background-color": color("--bad") } },
-    { selector: "edge", style: { "width": "data(width)", "curve-style": "bezier", "target-arrow-shape": "triangle", "arrow-scale": 0.8, "opacity": 0.85 } },
+    { selector: "edge", style: { "width": "data(width)", "curve-style": "bezier", "target-arrow-shape": "triangle", "arrow-scale": 1.1, "opacity": 0.85 } },
     edge("captures", "--bad", {}), edge("differs-in-abi", "--bad", { "line-style": "dashed", "target-arrow-shape": "none" }),
     edge("shadows", "--warn", {}), edge("shares-soname", "--warn", { "line-style": "dashed", "target-arrow-shape": "none" }),
     edge("binds-to", "--link", {}), edge("needs", "--quiet", {}),
@@ -90,9 +92,12 @@ function draw() {
   if (!drawing) return;
   drawing.elements().remove();
   drawing.add(elements());
-  const count = drawing.nodes().length;
-  drawing.layout({ name: count > CROWD ? "concentric" : "cose", animate: false, randomize: false, padding: 30, nodeDimensionsIncludeLabels: true,
-    nodeRepulsion: 16000 * Math.max(1, count / 4), idealEdgeLength: 110, gravity: 0.6, concentric: (node) => node.degree(), levelWidth: () => 4 }).run();
+  const count = drawing.nodes().length, common = { animate: false, padding: 40, nodeDimensionsIncludeLabels: true };
+  if (count > CROWD) drawing.layout({ ...common, name: "concentric", concentric: (node) => node.degree(), levelWidth: () => 4 }).run();
+  else drawing.layout({ ...common, name: "circle" }).run();
+  // From the circle on, not at random: the same report looks the same each time.
+  if (count > FEW && count <= CROWD)
+    drawing.layout({ ...common, name: "cose", randomize: false, nodeRepulsion: 4000 * count, idealEdgeLength: 120, gravity: 0.5 }).run();
   byId("graph-canvas").dataset.drawn = count;
 }
 
@@ -107,8 +112,8 @@ function startDrawing() {
 
 function kindsNow() {
   const present = [...new Set(chosenGraph().edges.map((edge) => edge.kind))];
-  const few = chosenGraph().edges.length <= 30;
-  const first = present.filter((kind) => few || AT_FIRST.includes(kind));
+  const few = chosenGraph().edges.length <= FEW_TIES;
+  const first = present.filter((kind) => AT_FIRST.includes(kind) || (few && kind === "binds-to"));
   const on = new Set(first.length ? first : present);
   byId("graph-kinds").replaceChildren(h("legend", null, "Ties"), ...Object.keys(TIES).filter((kind) => present.includes(kind)).map((kind) =>
     h("label", { class: "tie " + kind }, h("input", { type: "checkbox", value: kind, checked: on.has(kind) }), " " + kind)));
