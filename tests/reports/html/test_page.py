@@ -39,7 +39,9 @@ def test_verdict_is_the_first_heading() -> None:
 @pytest.mark.parametrize(
     ("result", "said"),
     [
-        (CLEAN, "All 2 import orders are clean."),
+        (CLEAN, "Both import orders are clean."),
+        (replace(CLEAN, not_analysed=CONFLICT.not_analysed), "Both import orders are clean, as far as could be read."),
+        (replace(CLEAN, orders=CLEAN.orders[:1]), "The import is clean."),
         (replace(CONFLICT, orders=CONFLICT.orders[:1]), "The import breaks."),
         (replace(CONFLICT, orders=CONFLICT.orders[1:]), "1 error, in whatever order."),
         (replace(CLEAN, orders=()), "Nothing could be played."),

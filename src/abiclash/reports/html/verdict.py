@@ -47,8 +47,10 @@ def headline(result: ScanResult, view: View) -> Headline:
         return Headline("bad", whole, about)
     if errors:
         return Headline("bad", f"{errors} error{'s' * (errors != 1)}, in whatever order.", about)
-    clean = f"All {total} import orders are clean" if total > 1 else "The import is clean"
-    return Headline("warn" if warned else "good", f"{clean}{', with warnings' * warned}.", about)
+    many = "Both import orders are clean" if total == 2 else f"All {total} import orders are clean"
+    clean = many if total > 1 else "The import is clean"
+    limit = ", as far as could be read" if result.not_analysed else ", with warnings" * warned
+    return Headline("warn" if limit else "good", f"{clean}{limit}.", about)
 
 
 def listed(verdicts: Sequence[Verdict]) -> tuple[list[dict[str, object]], int]:

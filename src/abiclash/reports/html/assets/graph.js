@@ -11,7 +11,8 @@ const TIES = {
   "duplicates-weak": "defines the same weak symbols as",
 };
 const MUTUAL = new Set(["shares-soname", "differs-in-abi", "duplicates-unique", "duplicates-weak"]);
-const AT_FIRST = ["captures", "shadows", "shares-soname", "differs-in-abi"];
+const AT_FIRST = ["captures", "shares-soname", "differs-in-abi"];
+const ALSO = ["shadows", "binds-to"]; // where there are few ties: the other side of captures, and plain use
 const ROWS = 60;
 const FEW = 7; // nodes that stand well on a circle
 const CROWD = 60; // nodes: a layout by forces would take seconds
@@ -25,7 +26,7 @@ function color(name) {
 function graphStyle() {
   const edge = (kind, variable, style) => ({ selector: '[kind = "' + kind + '"]', style: { "line-color": color(variable), "target-arrow-color": color(variable), ...style } });
   return [
-    { selector: "node", style: { "label": "data(label)", "font-size": 12, "font-family": "system-ui, sans-serif", "color": color("--ink"), "text-wrap": "wrap", "text-max-width": 130,
+    { selector: "node", style: { "label": "data(label)", "font-size": 13, "font-family": "system-ui, sans-serif", "color": color("--ink"), "text-wrap": "wrap", "text-max-width": 130,
       "text-valign": "bottom", "text-margin-y": 4, "text-background-color": color("--raised"), "text-background-opacity": 0.85, "text-background-padding": 2, "width": 18, "height": 18, "background-color": color("--quiet"), "border-width": 2, "border-color": color("--paper") } },
     { selector: 'node[kind = "package"]', style: { "shape": "round-rectangle", "width": 26, "height": 26, "font-weight": "bold" } },
     { selector: 'node[kind = "host"]', style: { "shape": "diamond", "width": 22, "height": 22 } },
@@ -97,7 +98,8 @@ function draw() {
   else drawing.layout({ ...common, name: "circle" }).run();
   // From the circle on, not at random: the same report looks the same each time.
   if (count > FEW && count <= CROWD)
-    drawing.layout({ ...common, name: "cose", randomize: false, nodeRepulsion: 4000 * count, idealEdgeLength: 120, gravity: 0.5 }).run();
+    drawing.layout({ ...common, name: "cose", randomize: false, nodeRepulsion: 4000 * count, idealEdgeLength: 90, edgeElasticity: 200, gravity: 0.8, numIter: 2000 }).run();
+  drawing.nodes().style("font-size", Math.min(22, Math.max(13, 11 / drawing.zoom()))); // to be read without zooming
   byId("graph-canvas").dataset.drawn = count;
 }
 
@@ -113,7 +115,7 @@ function startDrawing() {
 function kindsNow() {
   const present = [...new Set(chosenGraph().edges.map((edge) => edge.kind))];
   const few = chosenGraph().edges.length <= FEW_TIES;
-  const first = present.filter((kind) => AT_FIRST.includes(kind) || (few && kind === "binds-to"));
+  const first = present.filter((kind) => AT_FIRST.includes(kind) || (few && ALSO.includes(kind)));
   const on = new Set(first.length ? first : present);
   byId("graph-kinds").replaceChildren(h("legend", null, "Ties"), ...Object.keys(TIES).filter((kind) => present.includes(kind)).map((kind) =>
     h("label", { class: "tie " + kind }, h("input", { type: "checkbox", value: kind, checked: on.has(kind) }), " " + kind)));
