@@ -38,6 +38,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abiclash.rules.carried import ids, played_orders
+from abiclash.rules.case import Stage
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import in_order
@@ -165,6 +166,7 @@ def _finding(case: Case, refusal: Refusal) -> Finding:
             "module": refusal.demand.module,
             "error": refusal.demand.error,
             "followed": refusal.followed,
+            "stage": Stage.IMPORT.value,
             "failing_orders": [list(order) for order in refusal.failing],
         },
     )
