@@ -49,7 +49,7 @@ def test_found_outside_of_the_package(site: Site, entry: str, kind: str, severit
     assert [package.name for package in finding.packages] == ["pack"]
     assert finding.objects == ("pack/deep/libp.so",)
     assert (finding.failing_order, finding.safe_order) == (None, None)
-    assert f"1 object(s) search for libraries in {kind}" in finding.summary
+    assert f"1 object searches for libraries in {kind}" in finding.summary
     assert finding.evidence["entries"] == [entry if "::" not in entry else "(empty)"]
 
 

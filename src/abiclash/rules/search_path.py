@@ -122,11 +122,12 @@ _WORDS = {
 def _finding(case: Case, name: str, kind: str, entries: list[tuple[str, str]]) -> Finding:
     paths = list(dict.fromkeys(path for path, _ in entries))
     values = list(dict.fromkeys(entry for _, entry in entries))
+    verb = "searches" if len(paths) == 1 else "search"
     risky = kind in {"working-directory", "shared-folder"}
     return RULE.finding(
         packages=[case.packages[name].id],
         severity=Severity.WARNING if risky else Severity.NOTE,
-        summary=f"{name}: {counted(len(paths), 'object')} search for libraries in {_WORDS[kind]}.",
+        summary=f"{name}: {counted(len(paths), 'object')} {verb} for libraries in {_WORDS[kind]}.",
         explanation=(
             f"{paths[0]} names {values[0]} in its run path, so the dynamic linker looks for its libraries in "
             f"{_WORDS[kind]} before the system's own. What lies there on another machine is not the wheel's to decide."
