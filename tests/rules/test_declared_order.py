@@ -62,19 +62,6 @@ def test_found_among_more_packages_than_are_followed(site: Site) -> None:
     assert finding.failing_order.index("first") < finding.failing_order.index("second")
 
 
-def test_found_where_a_package_carries_a_copy_of_the_other(site: Site) -> None:
-    """The copy is imported under the other package's name, which stays the other package's all the same."""
-    carries = "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'copies'))\nimport first\n"
-    sources = {
-        "first/__init__.py": "",
-        "second/__init__.py": REFUSES + carries,
-        "second/copies/first/__init__.py": "",
-    }
-    (finding,) = declared_order.check(with_python(site, plain(site, "second", "first"), sources))
-    assert [package.name for package in finding.packages] == ["first", "second"]
-    assert finding.failing_order == ("first", "second")
-
-
 def test_near_miss_it_only_looks(site: Site) -> None:
     looks = 'import sys\nif "first" in sys.modules:\n    slow = True\n'
     case = first_and_second(site, looks)
