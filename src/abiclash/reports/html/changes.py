@@ -97,10 +97,10 @@ def _groups(targets: NDArray[np.int32], rows: NDArray[np.int32], file: int, worl
     differ = np.flatnonzero((targets != targets[0]).any(axis=0))
     keys, first = np.unique(world.table(file).queries.key[differ], return_index=True)
     differ = differ[first]  # a symbol that several kinds of relocation use counts once
-    columns, member = np.unique(targets[:, differ], axis=1, return_inverse=True)
+    columns, member, count = np.unique(targets[:, differ], axis=1, return_inverse=True, return_counts=True)
     places = _places(targets[:, differ], rows[:, differ], world)
-    for number in range(columns.shape[1]):
-        mine = member.reshape(-1) == number
+    members = np.split(np.argsort(member.reshape(-1), kind="stable"), np.cumsum(count)[:-1])
+    for number, mine in enumerate(members):
         yield Group(tuple(columns[:, number].tolist()), keys[mine], places[mine])
 
 

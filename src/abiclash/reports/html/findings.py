@@ -29,7 +29,10 @@ def groups(view: View, names: Mapping[str, str]) -> list[dict[str, object]]:
     """
     titles = {entry.rule.id: entry.rule for entry in rules()}
     found: list[dict[str, object]] = []
-    ordered = sorted(view.findings, key=lambda finding: (finding.severity.rank, _first(finding, view), finding.rule))
+    place: dict[str, int] = {}  # a cause stands where its gravest finding stands
+    for number, finding in enumerate(view.findings):
+        place.setdefault(finding.rule, number)
+    ordered = sorted(view.findings, key=lambda finding: (finding.severity.rank, place[finding.rule]))
     for (severity, rule), same in groupby(ordered, key=lambda finding: (finding.severity, finding.rule)):
         members = list(same)
         known = titles.get(rule)
@@ -58,12 +61,6 @@ def accepted(view: View) -> list[dict[str, str]]:
         }
         for finding in view.accepted
     ]
-
-
-def _first(finding: Finding, view: View) -> int:
-    """Return the place of the first finding of the same cause, so that a cause stands where its gravest stands."""
-    same = (number for number, other in enumerate(view.findings) if other.rule == finding.rule)
-    return next(same, 0)
 
 
 def _finding(finding: Finding, view: View, names: Mapping[str, str]) -> dict[str, object]:
