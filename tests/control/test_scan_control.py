@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from abiclash import scan
+from abiclash import scanning
 from abiclash.cli import app
 from tests.cli.test_scan_command import FIRST, LEAK, RUNTIME, SECOND, SUFFIX
 from tests.support import Builder, make_wheel
@@ -44,7 +44,7 @@ class Scanner:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> scan.Scanned:
+def played(tmp_path_factory: pytest.TempPathFactory) -> scanning.Scanned:
     """Two packages with an error (split-state), a warning (one soname twice) and a note (a run path)."""
     folder = tmp_path_factory.mktemp("control")
     builder = Builder.at(folder)
@@ -59,14 +59,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> scan.Scanned:
         files: dict[str, str | Path] = {f"{name}/{file.name}": file for file in (module, *libs)}
         files[f"{name}/__init__.py"] = "from . import _x\n"
         targets.append(str(make_wheel(folder / "dist", files, name=name, tag="py3-none-linux_x86_64")))
-    return scan.played(scan.ScanRequest(tuple(targets), cache=folder / "cache", offline=True))
+    return scanning.played(scanning.ScanRequest(tuple(targets), cache=folder / "cache", offline=True))
 
 
 @pytest.fixture
 def scanner(
-    played: scan.Scanned, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    played: scanning.Scanned, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Scanner:
-    monkeypatch.setattr(scan, "played", lambda *_: played)
+    monkeypatch.setattr(scanning, "played", lambda *_: played)
     monkeypatch.chdir(tmp_path)
     return Scanner(tmp_path, capsys)
 

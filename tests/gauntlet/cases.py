@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abiclash.rules.model import Severity
-from abiclash.scan import ScanRequest, played
+from abiclash.scanning import ScanRequest, played
 from tests.support.require import cache_folder
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from abiclash.reports.chain import as_text
 from abiclash.reports.formats import Report, render
 from abiclash.reports.paint import Paint
 from abiclash.reports.reproducer import script
-from abiclash.scan import Scanned, ScanRequest, played
+from abiclash.scanning import Scanned, ScanRequest, played
 from tests.support.require import cache_folder, missing
 
 pytestmark = pytest.mark.index

@@ -12,7 +12,7 @@ from abiclash.graph.questions import ask
 from abiclash.reports.answers import as_text
 from abiclash.reports.paint import Paint
 from abiclash.rules.model import Coverage, Host, Outcome, ScannedPackage, ScanResult, Verdict
-from abiclash.scan import Scanned
+from abiclash.scanning import Scanned
 from abiclash.simulate import Player
 from tests.rules.harness import this_host
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from abiclash.rules.model import Severity
-from abiclash.scan import ScanRequest, scan
+from abiclash.scanning import ScanRequest, scan
 from tests.cli.test_scan_command import FIRST, LEAK, RUNTIME, SECOND, SUFFIX
 from tests.simulate import neighbourhood
 from tests.support import make_wheel

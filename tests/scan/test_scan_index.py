@@ -6,7 +6,7 @@ import pytest
 
 from abiclash.errors import SourceError
 from abiclash.rules.model import Confidence, Outcome, ScanResult, Severity
-from abiclash.scan import ScanRequest, scan
+from abiclash.scanning import ScanRequest, scan
 from tests.support.require import cache_folder, missing
 
 pytestmark = pytest.mark.index

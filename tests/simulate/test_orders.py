@@ -14,7 +14,7 @@ from abiclash.orders import orders_that_matter
 from abiclash.rules.case import Stage
 from abiclash.rules.model import Severity
 from abiclash.rules.registry import rules
-from abiclash.scan import ScanRequest, prepare
+from abiclash.scanning import ScanRequest, prepare
 from abiclash.simulate import Player, simulate
 from tests.simulate.neighbourhood import wheels
 

@@ -12,7 +12,7 @@ import pytest
 from abiclash.cli import app
 from abiclash.progress import Silent
 from abiclash.rules.model import ScannedPackage
-from abiclash.scan import ScanRequest
+from abiclash.scanning import ScanRequest
 from abiclash.suggest.changes import Change, candidates
 from abiclash.suggest.search import Bounds, suggest
 from tests.cli.test_scan_command import FIRST, LEAK, RUNTIME, SECOND, SUFFIX

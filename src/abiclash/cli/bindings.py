@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from abiclash.linker.process import Process
     from abiclash.progress import Progress
     from abiclash.reports.bindings import Names
-    from abiclash.scan import ScanRequest
+    from abiclash.scanning import ScanRequest
 
 
 @dataclass(frozen=True, slots=True)

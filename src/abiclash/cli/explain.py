@@ -68,9 +68,9 @@ def _read(report: Path) -> tuple[ScanResult, Case | None]:
 
 def _scan(given: dict[str, Any], *, quiet: bool) -> tuple[ScanResult, Case | None]:
     request = options.request(**given)
-    from abiclash import scan  # noqa: PLC0415 - heavy, and the arguments are known to be right
+    from abiclash import scanning  # noqa: PLC0415 - heavy, and the arguments are known to be right
 
-    scanned = scan.played(request, terminal.progress(quiet=quiet))
+    scanned = scanning.played(request, terminal.progress(quiet=quiet))
     return scanned.result, scanned.case
 
 

@@ -47,11 +47,11 @@ def command(
 ) -> int:
     """Draw what ties packages together, and answer questions about it."""
     request = options.request(**given)
-    from abiclash import scan  # noqa: PLC0415 - heavy, and the arguments are known to be right
+    from abiclash import scanning  # noqa: PLC0415 - heavy, and the arguments are known to be right
     from abiclash.graph.build import graph_of  # noqa: PLC0415
     from abiclash.reports import answers, graph  # noqa: PLC0415
 
-    scanned = scan.played(request, terminal.progress(quiet=quiet))
+    scanned = scanning.played(request, terminal.progress(quiet=quiet))
     whole = graph_of(scanned.case, scanned.result.findings)
     shown = _narrowed(whole, packages=packages, finding=finding, around=around)
     failures = scanned.result.not_analysed

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from abiclash.facts.model import WheelFacts
     from abiclash.progress import Progress
-    from abiclash.scan import ScanRequest
+    from abiclash.scanning import ScanRequest
 
 
 @click.command("index")

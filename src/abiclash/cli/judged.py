@@ -49,9 +49,9 @@ def report(
     """Scan what the options of `options.targets` name, write the report, return the exit status."""
     control = controls.Control.take(given)
     request = options.request(all_orders=order == "all", **given)
-    from abiclash import scan  # noqa: PLC0415 - heavy, and the arguments are known to be right
+    from abiclash import scanning  # noqa: PLC0415 - heavy, and the arguments are known to be right
 
-    scanned = scan.played(request, terminal.progress(quiet=quiet))
+    scanned = scanning.played(request, terminal.progress(quiet=quiet))
     result = scanned.result
     view = control.view(result.findings, everything=form in formats.COMPLETE)
     shown = formats.Report(

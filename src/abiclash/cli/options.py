@@ -12,7 +12,7 @@ from abiclash.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from abiclash.scan import ScanRequest
+    from abiclash.scanning import ScanRequest
 
 FILE = click.Path(path_type=Path)
 
@@ -60,7 +60,7 @@ def output(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 def request(**given: Any) -> ScanRequest:
     """Return the request that the options of `targets` make; UsageError where they make no sense."""
-    from abiclash.scan import ScanRequest  # noqa: PLC0415 - after the arguments are known to be right
+    from abiclash.scanning import ScanRequest  # noqa: PLC0415 - after the arguments are known to be right
 
     if not (given["targets"] or given["requirements"] or given.get("environment")):
         raise UsageError("nothing to look at; name a TARGET, or use -r FILE or --env FOLDER")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from abiclash.cli.playing import Playing
     from abiclash.errors import NotAnalysed
-    from abiclash.scan import ScanRequest
+    from abiclash.scanning import ScanRequest
 
 
 @click.command("plan")

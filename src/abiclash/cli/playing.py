@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from abiclash.imports.plan import LoadPlan, plan
-from abiclash.scan import prepare
+from abiclash.scanning import prepare
 from abiclash.simulate import Player
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from abiclash.imports.plan import Load
     from abiclash.imports.world import World
     from abiclash.progress import Progress
-    from abiclash.scan import ScanRequest
+    from abiclash.scanning import ScanRequest
     from abiclash.setting import Setting
     from abiclash.sources.wheelset import WheelSet
 

@@ -54,7 +54,7 @@ def command(
     crash = read(_text(file))
     result = None
     if environment is not None:
-        from abiclash.scan import ScanRequest, scan  # noqa: PLC0415 - heavy
+        from abiclash.scanning import ScanRequest, scan  # noqa: PLC0415 - heavy
 
         request = ScanRequest((), environment=environment, cache=cache, offline=offline)
         result = scan(request, terminal.progress(quiet=quiet))

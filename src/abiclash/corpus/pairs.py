@@ -14,7 +14,7 @@ from abiclash.corpus.survey import finding_document
 from abiclash.errors import SourceError
 from abiclash.linker.link_map import LoadFailure
 from abiclash.rules.judging import judge
-from abiclash.scan import play, unread_of
+from abiclash.scanning import play, unread_of
 from abiclash.simulate import Player
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from abiclash.linker.link_map import LoadFailure
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.rules.case import Stage
 from abiclash.rules.judging import judge
-from abiclash.scan import play, unread_of
+from abiclash.scanning import play, unread_of
 from abiclash.simulate import Player
 
 if TYPE_CHECKING:

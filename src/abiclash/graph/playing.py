@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abiclash.rules.model import Finding
-    from abiclash.scan import Scanned
+    from abiclash.scanning import Scanned
 
 
 class Judge(Protocol):

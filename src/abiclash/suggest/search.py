@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from abiclash.errors import AbiclashError, NotAnalysed, UsageError
 from abiclash.progress import Silent
 from abiclash.rules.model import Outcome, Severity
-from abiclash.scan import scan
+from abiclash.scanning import scan
 from abiclash.suggest.changes import Change, candidates
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from abiclash.progress import Progress
     from abiclash.rules.model import ScanResult
-    from abiclash.scan import ScanRequest
+    from abiclash.scanning import ScanRequest
 
     class Neighbours(Protocol):
         """Releases next to one, the nearest first; `releases.Releases` is one."""

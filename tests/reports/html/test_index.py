@@ -8,7 +8,7 @@ import pytest
 
 from abiclash.errors import SourceError
 from abiclash.reports.html.payload import payload
-from abiclash.scan import ScanRequest, played
+from abiclash.scanning import ScanRequest, played
 from tests.support.require import cache_folder, missing
 
 pytestmark = pytest.mark.index
