@@ -225,11 +225,11 @@ def test_the_arena_reuses_buffers_and_keeps_its_bound() -> None:
         assert not np.shares_memory(*held)
         assert not arena.fits(20 << 20)
     assert arena.fits(40 << 20)
-    arena.shrink(50 << 20)
+    arena.expect(50 << 20)
     assert arena.fits(72 << 20)
     with arena.lease() as allocate:
         allocate(200 << 20)
-    arena.shrink(1 << 20)
+    arena.expect(1 << 20)
     with arena.lease() as allocate:
         assert len(allocate(1 << 20)) == 1 << 20
 

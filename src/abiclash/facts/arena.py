@@ -1,6 +1,7 @@
 """Large buffers that are used again and again, within a bound on memory.
 
-Fresh memory costs more than inflating into it: the kernel clears each page when it is first touched.
+Fresh memory costs more than inflating into it: the kernel finds and clears each page when it is first touched. Memory
+that is only reserved costs nothing, so a buffer has room from the start for the largest object that is yet to come.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Arena:
     def __init__(self, spare: int = 176 << 20) -> None:
         self._spare = spare
         self._largest = 0
+        self._expected = 0
         self._total = 0
         self._free: list[NDArray[np.uint8]] = []
         self._changed = Condition()
@@ -55,10 +57,12 @@ class Arena:
             room = self._largest + self._spare - self._total + sum(map(len, self._free))
             return size <= room or any(len(buffer) >= size for buffer in self._free)
 
-    def shrink(self, size: int) -> None:
-        """Give back free buffers that are much larger than anything that will still be asked for."""
+    def expect(self, size: int) -> None:
+        """Say what the largest buffer is that will still be asked for; give back what is much larger than that."""
         most = max(2 * size, 4 * _SMALLEST)
         with self._changed:
+            self._largest = max(self._largest, size)
+            self._expected = size
             self._total -= sum(len(buffer) for buffer in self._free if len(buffer) > most)
             self._free = [buffer for buffer in self._free if len(buffer) <= most]
 
@@ -69,9 +73,11 @@ class Arena:
                 fitting = [at for at, buffer in enumerate(self._free) if len(buffer) >= size]
                 if fitting:
                     return self._free.pop(min(fitting, key=lambda at: len(self._free[at])))
-                if self._total + size <= self._largest + self._spare:
-                    self._total += size
-                    return np.empty(size, dtype=np.uint8)
+                room = self._largest + self._spare - self._total
+                if size <= room:
+                    length = max(size, min(self._expected, room))
+                    self._total += length
+                    return np.empty(length, dtype=np.uint8)
                 if self._free:
                     self._total -= len(self._free.pop())
                 else:

@@ -1,8 +1,9 @@
 """Wheel files -> stored facts, on all processors.
 
-The work is split by ELF member, because one wheel may hold most of the bytes, and of the wheels that are open the
-largest member comes first that fits into memory. A wheel is stored as soon as its last member is read. Threads suffice:
-inflating, checksums, numpy and Parquet release the interpreter's lock.
+The work is split by ELF member, because one wheel may hold most of the bytes: the largest wheel first, of it the
+largest member that fits into memory, and another wheel only while there is nothing left to begin in this one. So no
+more facts are held than of the wheels that the threads are busy with. A wheel is stored as soon as its last member is
+read. Threads suffice: inflating, checksums, numpy and Parquet release the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from abiclash.progress import Progress, Task
 
 _AHEAD = 16
-"""Wheels that are open at once: enough to find a large member early, few enough to hold their facts until complete."""
+"""Wheels that are open at once: enough to know how large a buffer will be asked for."""
 
 
 def index_wheels(
@@ -123,15 +124,15 @@ class _Work:
             return None
 
     def _choose(self) -> Callable[[Task], None] | None:
-        """Store what is complete, to be rid of it; else open another wheel; else read the largest member that fits."""
+        """Store what is complete, to be rid of it; else open another wheel; else read the next member that fits."""
         if self._complete:
             return partial(self._finish, self._complete.pop())
         if self._unopened and len(self._opened) < _AHEAD:
             return partial(self._begin, self._unopened.pop())
-        waiting = sorted((one for one in self._opened if one.left), key=lambda one: -one.left[0][0].size)
+        waiting = [one for one in self._opened if one.left]
         if not waiting:
             return None
-        self._arena.shrink(max(one.left[0][1] for one in waiting))
+        self._arena.expect(max(kept for one in waiting for _, kept in one.left))
         fitting = next((one for one in waiting if self._arena.fits(one.left[0][1])), None)
         if fitting is None and self._running:
             return None  # until another thread gives its buffer back

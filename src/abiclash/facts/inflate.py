@@ -28,7 +28,7 @@ STORED, DEFLATED = 0, 8
 """Compression methods of APPNOTE.TXT 4.4.5 that are read."""
 
 _INPUT = 1 << 18
-_OUTPUT = 1 << 20
+_OUTPUT = 1 << 18  # stays in a processor's cache until it is checked and copied
 _INFLATE_ERROR = cast("type[Exception]", igzip_lib.IsalError)  # its stubs declare an instance
 
 
@@ -100,7 +100,7 @@ class _Keeper:
 
 
 def pieces(file: int, member: Packed) -> Iterator[bytes]:
-    """Yield the inflated bytes of a member in pieces of at most 1 MiB, without checking them.
+    """Yield the inflated bytes of a member in pieces of at most 256 KiB, without checking them.
 
     file: descriptor of the zip file. Reading through `pread` rather than a mapping keeps a file that is
     truncated meanwhile from killing the process, and its pages out of the process's memory.

@@ -99,7 +99,7 @@ def blocks(region: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.uint8], int, 
 def read_texts(regions: list[NDArray[np.uint8]], classes: int) -> Texts:
     """Return the whole printable strings that are numbered or of one of these classes."""
     pieces = (piece for region in regions for piece in blocks(region))
-    parts = [_chosen(*_strings(block, own, opens=opens), classes) for block, own, opens in pieces]
+    parts = [_chosen(block, *_strings(block, own, opens=opens), classes) for block, own, opens in pieces]
     parts.insert(0, _Part(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.uint8), np.empty(0, np.bool_)))
     size = np.concatenate([part.size for part in parts])
     return Texts(
@@ -120,31 +120,52 @@ class _Part(NamedTuple):
     numbered: NDArray[np.bool_]
 
 
-def _chosen(text: NDArray[np.uint8], size: NDArray[np.int64], classes: int) -> _Part:
-    """Classify strings, and leave out those that nobody asked for: most text is prose."""
-    numbered = np.zeros(len(size), dtype=np.bool_)
+def _chosen(block: NDArray[np.uint8], start: NDArray[np.intp], end: NDArray[np.intp], classes: int) -> _Part:
+    """Copy strings out of a block and classify them, but for those that nobody asked for: most text is prose.
+
+    Three characters of a string already tell most of what it cannot be.
+    """
+    numbered = _numbered(block, start, end)
+    few = _CLASSES[block[start]] & _CLASSES[block[start + 1]] & _CLASSES[block[end - 1]]
+    keep = numbered | (few & classes != 0)
+    start, end, numbered = start[keep], end[keep], numbered[keep]
+    if not len(start):
+        return _Part(block[:0], end, block[:0], numbered)
+    size = end - start + 1
+    own = np.cumsum(size) - size
+    text: NDArray[np.uint8] = block[np.arange(int(size.sum())) + np.repeat(start - own, size)]
+    # A control character between the two NULs: a piece of a longer text, or no text.
+    broken = np.flatnonzero((text < 32) & (text != 0) | (text > 126))
+    keep = np.ones(len(size), dtype=np.bool_)
+    keep[np.searchsorted(own, broken, side="right") - 1] = False
     found = np.zeros(len(size), dtype=np.uint8)
-    if len(size):
-        start = np.cumsum(size) - size
-        dots = np.flatnonzero(text == ord("."))  # never the last byte, which is a NUL
-        dots = dots[_DIGITS[text[dots - 1]] & _DIGITS[text[dots + 1]]]
-        numbered[np.searchsorted(start, dots, side="right") - 1] = True
-        if classes:
-            # bytes.translate is three times as fast as indexing a table with an array.
-            characters = np.frombuffer(text.tobytes().translate(_TABLE), dtype=np.uint8)
-            found = np.bitwise_and.reduceat(characters, start)
-    keep = numbered | (found & classes != 0)
+    if classes:
+        # bytes.translate is three times as fast as indexing a table with an array.
+        characters = np.frombuffer(text.tobytes().translate(_TABLE), dtype=np.uint8)
+        found = np.bitwise_and.reduceat(characters, own)
+    keep &= numbered | (found & classes != 0)
     return _Part(text[np.repeat(keep, size)], size[keep], found[keep], numbered[keep])
 
 
-def _strings(block: NDArray[np.uint8], own: int, *, opens: bool) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return (the strings of a block, each with its NUL; their lengths with it).
+def _numbered(block: NDArray[np.uint8], start: NDArray[np.intp], end: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Tell which strings have a digit on both sides of a dot."""
+    numbered = np.zeros(len(start), dtype=np.bool_)
+    if len(start):
+        dots = np.flatnonzero(block[: end[-1]] == ord("."))
+        dots = dots[(dots > start[0]) & _DIGITS[block[dots - 1]] & _DIGITS[block[dots + 1]]]
+        at = np.searchsorted(start, dots, side="right") - 1
+        numbered[at[dots < end[at]]] = True
+    return numbered
+
+
+def _strings(block: NDArray[np.uint8], own: int, *, opens: bool) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return where strings of a block may start and where the NUL behind each is; what lies between is not looked at.
 
     Tables of numbers hold printable bytes everywhere, so only a NUL next to three of them is looked at.
     """
-    none = np.empty(0, dtype=np.int64)
+    none = np.empty(0, dtype=np.intp)
     if len(block) <= SHORTEST:
-        return block[:0], none
+        return none, none
     printable, zero = (block - np.uint8(32)) <= 94, block == 0
     three = printable[:-2] & printable[1:-1]
     three &= printable[2:]
@@ -156,16 +177,4 @@ def _strings(block: NDArray[np.uint8], own: int, *, opens: bool) -> tuple[NDArra
     first = np.diff(nearest, prepend=-1) > 0  # a string ends at the first NUL behind its start
     start, end = start[nearest[first]], end[first]
     near = (end - start <= LONGEST) & (start <= own)
-    start, end = start[near], end[near]
-    if not len(start):
-        return block[:0], none
-    size = end - start + 1
-    shift = start - (np.cumsum(size) - size)
-    text: NDArray[np.uint8] = block[np.arange(int(size.sum())) + np.repeat(shift, size)]
-    # A control character between the two NULs: a piece of a longer text, or no text.
-    broken = np.flatnonzero((text < 32) & (text != 0) | (text > 126))
-    if len(broken):
-        whole = np.ones(len(size), dtype=np.bool_)
-        whole[np.searchsorted(np.cumsum(size), broken, side="right")] = False
-        text, size = text[np.repeat(whole, size)], size[whole]
-    return text, size
+    return start[near], end[near]
