@@ -137,7 +137,9 @@ def _felt(run: Run, others: Iterable[Run], start: Process) -> Iterator[int]:
             wanted.append(keys[~np.isin(link.targets, start.global_scope)])
     keys = np.unique(np.concatenate(wanted))
     for file in promoted:
-        if np.isin(keys, process.world.table(file).definitions.key).any():
+        defined = process.world.table(file).definitions.key
+        at = np.searchsorted(keys, defined)
+        if len(keys) and (keys[np.minimum(at, len(keys) - 1)] == defined).any():
             yield file
 
 

@@ -115,6 +115,7 @@ def unread_of(setting: Setting, wheels: WheelSet, planner: ImportPlanner) -> tup
     unread = {*wheels.not_analysed, *(item for wheel in setting.packages.values() for item in wheel.wheel.not_analysed)}
     unread.update(item for plan in planner.plans.values() for item in plan.not_analysed)
     unread.update(setting.host.not_analysed)
+    unread.update(setting.store.not_kept)
     return tuple(sorted(unread))
 
 

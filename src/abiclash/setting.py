@@ -32,7 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """Everything that runs share. packages: by name, in the order in which they are to be imported."""
+    """Everything that runs share. packages: by name, in the order in which they are to be imported.
+
+    store: where facts come from; its `not_kept` may come up at any time.
+    """
 
     host: HostProfile
     world: World
@@ -40,6 +43,7 @@ class Setting:
     packages: Mapping[str, CasePackage]
     owners: Mapping[int, str]
     names: SymbolNames
+    store: Store
 
 
 class InstalledTree:
@@ -124,6 +128,7 @@ def set_up(wheels: WheelSet, order: Sequence[str], host: HostProfile, store: Sto
         packages={w.name: CasePackage(PackageId(w.name, w.version), w, requested=w.name in order) for w in ranked},
         owners=Owners(world, owner_of),
         names=SymbolNames(store, facts, host),
+        store=store,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -174,3 +175,33 @@ def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> N
     assert "split-state" in {rule["id"] for rule in json.loads(capsys.readouterr().out)}
     assert app.run(["rules", "split-state", "--format", "markdown"]) == 0
     assert capsys.readouterr().out.startswith("# split-state\n")
+
+
+def test_an_output_that_cannot_be_written_is_refused_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["scan", "absent.whl", "-o", str(tmp_path)]) == 2
+    assert "is a folder; name a file for -o" in capsys.readouterr().err
+    assert app.run(["scan", "absent.whl", "-o", str(tmp_path / "no" / "x.json")]) == 2
+    assert f"there is no folder {tmp_path / 'no'}" in capsys.readouterr().err
+
+
+@pytest.mark.compiler
+def test_a_scan_goes_on_where_nothing_can_be_stored(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ABICLASH_CACHE", str(tmp_path / "file"))
+    assert app.run(["scan", str(wheel), "--offline", "--format", "json"]) == 3
+    [unread] = json.loads(capsys.readouterr().out)["not_analysed"]
+    assert unread["what"] == str(tmp_path / "file")
+    assert unread["reason"].startswith("the cache cannot be written (Not a directory)")
+
+
+def test_python_m_abiclash() -> None:
+    done = subprocess.run([sys.executable, "-m", "abiclash", "--version"], check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("abiclash ")
+
+
+@pytest.mark.index
+def test_facts_of_a_requirement(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["facts", "markupsafe!=1.0,==3.0.2", "--python", "3.11", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["version"] == "3.0.2"

@@ -283,3 +283,23 @@ def test_a_real_wheel(wheelhouse: Wheelhouse, store: Store) -> None:
     assert len(names) == len(np.unique(umath.symbols.key))
     assert b"PyInit__multiarray_umath" in names.values()
     assert same(store.get(facts.sha256), facts)
+
+
+@pytest.mark.compiler
+def test_a_fault_of_the_reader_costs_only_its_member(
+    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = builder.library("libx.so", "int x(void) { return 1; }")
+    path = make_wheel(tmp_path, {"x/liba.so": library, "x/libb.so": library})
+
+    def faulty(ranges: Ranges, name: str) -> tuple[ObjectFacts, NameTable]:
+        if name == "x/liba.so":
+            raise IndexError("7 is out\nof bounds")
+        return read_object(ranges, name)
+
+    monkeypatch.setattr(abiclash.facts.wheel, "read_object", faulty)
+    facts = facts_of(path, Store(tmp_path / "cache"))
+    assert [one.path for one in facts.objects] == ["x/libb.so"]
+    [unread] = facts.not_analysed
+    assert unread.what == f"{path.name}!x/liba.so"
+    assert unread.reason.startswith("unexpected fault while reading it (IndexError: 7 is out of bounds)")

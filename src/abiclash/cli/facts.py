@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from abiclash.cli import options, terminal
 from abiclash.cli.status import PARTIAL
-from abiclash.errors import ElfError, NotAnalysed, SourceError
+from abiclash.errors import AbiclashError, ElfError, NotAnalysed, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from abiclash.facts.model import ObjectFacts, WheelFacts
     from abiclash.facts.store import Store
+    from abiclash.sources.target import Target
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -25,27 +26,34 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
     "facts",
     epilog="""\b
 THING is one of
+  a requirement                     numpy, or 'numpy<2': the wheel that pip would install
   a wheel file                      numpy-2.0.0-cp311-cp311-manylinux_2_17_x86_64.whl
-  an object in a wheel              'numpy-2.0.0-....whl!numpy/_core/_multiarray_umath....so'
+  an object in a wheel              'numpy-2.0.0-....whl!numpy/_core/_multiarray_umath....so', or 'numpy!numpy/...'
   a shared object or executable     /usr/lib/x86_64-linux-gnu/libstdc++.so.6
   the sha256 of an indexed wheel""",
 )
 @click.argument("thing")
 @click.option("--symbols", is_flag=True, help="The symbol table too (of an object).")
+@options.PYTHON
+@options.PLATFORM
 @options.CACHE
+@options.OFFLINE
 @options.output("text", "json")
-def command(*, thing: str, symbols: bool, cache: Path | None, form: str, output: Path | None, color: str) -> int:
+def command(
+    *, thing: str, symbols: bool, cache: Path | None, form: str, output: Path | None, color: str, **where: Any
+) -> int:
     """Show what is known of a wheel or a shared object."""
     from abiclash.facts.store import Store  # noqa: PLC0415 - heavy
     from abiclash.reports import facts as report  # noqa: PLC0415
 
-    path, _, member = thing.partition("!")
+    path, member = _parts(thing)
     store = Store(cache)
     paint = terminal.paint(color, output)
-    if not member and not _SHA256.fullmatch(path) and _is_elf(Path(path)):
+    requirement = None if _SHA256.fullmatch(path) or Path(path).exists() else _requirement(path)
+    if not member and requirement is None and not _SHA256.fullmatch(path) and _is_elf(Path(path)):
         facts, names = _object(Path(path))
     else:
-        wheel = _wheel(path, store)
+        wheel = _wheel(path, store) if requirement is None else _resolved(requirement, store, **where)
         if not member:
             terminal.write(report.wheel_json(wheel) if form == "json" else report.wheel_text(wheel, paint), output)
             return PARTIAL if wheel.not_analysed else 0
@@ -55,6 +63,33 @@ def command(*, thing: str, symbols: bool, cache: Path | None, form: str, output:
     shown = report.object_json(facts, rows) if form == "json" else report.object_text(facts, rows, paint)
     terminal.write(shown, output)
     return 0
+
+
+def _parts(thing: str) -> tuple[str, str]:
+    """Split a wheel from its member at the first `!` that is not the `!=` of a requirement."""
+    path, *member = re.split(r"!(?!=)", thing, maxsplit=1)
+    return path, member[0] if member else ""
+
+
+def _requirement(text: str) -> Target | None:
+    """Return a requirement; None for what looks like a file that is not there."""
+    from abiclash.sources.target import RequirementTarget, parse_target  # noqa: PLC0415 - heavy
+
+    try:
+        target = parse_target(text)
+    except AbiclashError:
+        return None
+    return target if isinstance(target, RequirementTarget) else None
+
+
+def _resolved(target: Target, store: Store, *, python: str | None, platform: str | None, offline: bool) -> WheelFacts:
+    """Return the facts of the wheel that pip would install for a requirement, without its dependencies."""
+    from abiclash.sources.resolve import Options, resolve  # noqa: PLC0415 - heavy
+    from abiclash.sources.wheelset import gather  # noqa: PLC0415
+
+    how = Options(store.root, dependencies=False, offline=offline)
+    found = resolve([target], python, platform, how)
+    return gather(found, store, progress=terminal.progress(quiet=False), offline=offline).wheels[0]
 
 
 def _is_elf(path: Path) -> bool:

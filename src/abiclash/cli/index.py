@@ -8,11 +8,11 @@ import click
 
 from abiclash.cli import options, terminal
 from abiclash.cli.status import PARTIAL
-from abiclash.errors import NotAnalysed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from abiclash.errors import NotAnalysed
     from abiclash.facts.model import WheelFacts
     from abiclash.progress import Progress
     from abiclash.scanning import ScanRequest
@@ -53,7 +53,4 @@ def _index(request: ScanRequest, progress: Progress) -> tuple[list[WheelFacts], 
         targets.append(environment_target(str(request.environment)))
     found = resolve(targets, request.python, request.platform, how)
     wheels = gather(found, store, progress=progress, offline=request.offline)
-    failures = list(wheels.not_analysed)
-    if store.problem is not None:
-        failures.append(NotAnalysed(str(store.root), str(store.problem)))
-    return [*wheels.wheels, *wheels.installed], failures
+    return [*wheels.wheels, *wheels.installed], [*wheels.not_analysed, *store.not_kept]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,22 @@ FILE = click.Path(path_type=Path)
 
 CACHE = click.option("--cache", type=FILE, envvar="ABICLASH_CACHE", help="Folder of fetched wheels and their facts.")
 
+PYTHON = click.option(
+    "--python", metavar="VERSION", help="CPython version to look at, such as 3.11 (default: this one)."
+)
+PLATFORM = click.option(
+    "--platform", metavar="TAG", help="Platform tag, such as manylinux_2_28_x86_64 (default: this one)."
+)
+OFFLINE = click.option("--offline", is_flag=True, help="Use only what is in caches and on this machine.")
+
 _TARGETS = (
     click.argument("targets", nargs=-1, metavar="[TARGET]..."),
     click.option("-r", "--requirement", "requirements", multiple=True, type=FILE, help="A requirements file."),
     click.option("--env", "environment", type=FILE, help="An installed environment (its folder)."),
-    click.option("--python", metavar="VERSION", help="CPython version to look at, such as 3.11 (default: this one)."),
-    click.option("--platform", metavar="TAG", help="Platform tag, such as manylinux_2_28_x86_64 (default: this one)."),
+    PYTHON,
+    PLATFORM,
     CACHE,
-    click.option("--offline", is_flag=True, help="Use only what is in caches and on this machine."),
+    OFFLINE,
     click.option("--refresh", is_flag=True, help="Ask the package index again, whatever is kept."),
 )
 HOST = click.option("--host", metavar="PROFILE", help="Host profile: see 'abiclash host list' (default: by platform).")
@@ -36,7 +45,22 @@ IMPORT = click.option(
 _COLOR = click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours; auto: on a terminal."
 )
-_OUTPUT = click.option("-o", "--output", type=FILE, help="Write to this file instead of stdout.")
+
+
+def _writable(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:  # noqa: ARG001
+    """Refuse a file that cannot be written before the work is done, not after."""
+    if path is None:
+        return None
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name a file for -o")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path}: there is no folder {path.parent}; make it, or choose another -o FILE")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{path}: cannot be written: permission denied; choose another -o FILE")
+    return path
+
+
+_OUTPUT = click.option("-o", "--output", type=FILE, callback=_writable, help="Write to this file instead of stdout.")
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Short output, no progress.")
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Whole lists, nothing summed up.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,12 @@ from abiclash.facts.text import read_only, read_texts
 from abiclash.facts.versions import read_versions
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from abiclash.facts.names_table import NameTable
     from abiclash.facts.ranges import Ranges
+    from abiclash.facts.relocations import Reading, Relocations
+    from abiclash.facts.tables import SymbolTable
 
 
 def read_object(ranges: Ranges, path: str) -> tuple[ObjectFacts, NameTable]:
@@ -37,18 +41,31 @@ def read_object(ranges: Ranges, path: str) -> tuple[ObjectFacts, NameTable]:
     relocations = read_relocations(image, found)
     table = read_symbols(image, found, relocations.highest)
     reading = read_references(image, relocations, table)
-    versions = read_versions(image, found)
-    build_id, dlopen_notes = read_notes(image)
     regions = read_only(image) if dynamic else []
-    defined = Prefixes(table.names, np.flatnonzero(table.symbols.shndx))
-    extension = len(defined.find(b"PyInit_")) > 0
-    environment = uses_environment(table.symbols.key)
-    texts = read_texts(regions, classes_needed(extension=extension, environment=environment))
-    modules, strings = read_strings(regions, texts, extension=extension, environment=environment)
-    header = image.header
-    facts = ObjectFacts(
-        path=path,
-        size=ranges.size,
+    read = _Read(path, found, dynamic is not None, relocations, table, reading, regions)
+    return _facts(image, read), table.names
+
+
+class _Read(NamedTuple):
+    """What has been read of a file, and what it is called."""
+
+    path: str
+    dynamic: Dynamic
+    has_dynamic: bool
+    relocations: Relocations
+    table: SymbolTable
+    reading: Reading
+    regions: list[NDArray[np.uint8]]
+
+
+def _facts(image: Image, read: _Read) -> ObjectFacts:
+    """Read what depends on the tables, and put everything together."""
+    found, table, header = read.dynamic, read.table, image.header
+    versions, (build_id, dlopen_notes) = read_versions(image, found), read_notes(image)
+    runtimes, modules, strings = _text(table, read.regions)
+    return ObjectFacts(
+        path=read.path,
+        size=image.ranges.size,
         bits=header.bits,
         little=header.little,
         machine=header.machine,
@@ -62,7 +79,7 @@ def read_object(ranges: Ranges, path: str) -> tuple[ObjectFacts, NameTable]:
         filter=found.texts(d.DT_FILTER),
         flags=found.flags,
         flags_1=found.get(d.DT_FLAGS_1),
-        has_dynamic=dynamic is not None,
+        has_dynamic=read.has_dynamic,
         interp=_interp(image),
         has_versym=found.has(d.DT_VERSYM),
         versions=versions.by_index,
@@ -70,18 +87,29 @@ def read_object(ranges: Ranges, path: str) -> tuple[ObjectFacts, NameTable]:
         base_version=versions.base,
         has_hash=table.has_hash,
         exec_stack=_exec_stack(image),
-        tls=_tls(image, static=reading.static_tls or bool(found.flags & d.DF_STATIC_TLS)),
-        init=read_initializers(image, found, relocations, reading, table.symbols),
+        tls=_tls(image, static=read.reading.static_tls or bool(found.flags & d.DF_STATIC_TLS)),
+        init=read_initializers(image, found, read.relocations, read.reading, table.symbols),
         producers=read_producers(image),
         build_id=build_id,
-        runtimes=read_runtimes(table.symbols, table.names, defined, texts),
+        runtimes=runtimes,
         dlopen_notes=dlopen_notes,
         modules=modules,
         strings=strings,
         symbols=table.symbols,
-        references=reading.references,
+        references=read.reading.references,
     )
-    return facts, table.names
+
+
+def _text(
+    table: SymbolTable, regions: list[NDArray[np.uint8]]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """Return `runtimes`, `modules` and `strings` of `ObjectFacts`."""
+    defined = Prefixes(table.names, np.flatnonzero(table.symbols.shndx))
+    extension = len(defined.find(b"PyInit_")) > 0
+    environment = uses_environment(table.symbols.key)
+    texts = read_texts(regions, classes_needed(extension=extension, environment=environment))
+    modules, strings = read_strings(regions, texts, extension=extension, environment=environment)
+    return read_runtimes(table.symbols, table.names, defined, texts), modules, strings
 
 
 def _interp(image: Image) -> str | None:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from isal import isal_zlib
 
-from abiclash.errors import StoreError
+from abiclash.errors import NotAnalysed, StoreError
 from abiclash.facts.entry import decode, encode, pack, unpack
 from abiclash.facts.model import SCHEMA, ObjectFacts, WheelFacts
 from abiclash.facts.stored_names import find_names, name_files
@@ -66,6 +66,13 @@ class Store:
         self._unwritten: dict[str, dict[str, bytes]] = {}
         self._unwritten_documents: dict[Path, bytes] = {}
         self._swept = False
+
+    @property
+    def not_kept(self) -> list[NotAnalysed]:
+        """Tell, once, that nothing of this run can be stored, where that is so."""
+        if self.problem is None:
+            return []
+        return [NotAnalysed(str(self.root), str(self.problem).removeprefix(f"{self.root}: "))]
 
     def get(self, sha256: str) -> WheelFacts | None:
         """Return the facts of a wheel, or None when they are not known (or not readable any more)."""

@@ -106,6 +106,9 @@ class Wheel:
                 return self._read(member, wanted, arena)
         except (ElfError, WheelError) as error:
             return self._note(member.name, str(error))
+        except Exception as error:  # noqa: BLE001 - a fault of the reader must not cost the other members
+            reason = f"unexpected fault while reading it ({type(error).__name__}: {error}); please report this file"
+            return self._note(member.name, " ".join(reason.split()))
 
     def _read(self, member: Member, select: Select, arena: Arena) -> tuple[ObjectFacts, list[Names]]:
         with arena.lease() as allocate:

@@ -13,19 +13,21 @@ if TYPE_CHECKING:
     from abiclash.linker.link_map import LinkMap
 
     MapByName = Callable[[str, LinkMap], LinkMap | None]
+    MapByFile = Callable[[int], LinkMap | None]
     MoveBefore = Callable[[LinkMap, LinkMap], None]
 
 
-def fill_search_list(listed: list[LinkMap], load: MapByName, move_before: MoveBefore) -> None:
+def fill_search_list(listed: list[LinkMap], load: MapByName, loaded: MapByFile, move_before: MoveBefore) -> None:
     """Walk DT_NEEDED breadth-first, loading what is not there yet, and complete the list.
 
     listed: the object that is opened, and preloads; where a load fails it holds what was found before.
-    load: returns the map for a name that an object needs, or raises LoadFailure. Objects that DT_AUXILIARY and
-    DT_FILTER name go before the object that names them, also in the list of all objects (move_before); a missing
-    auxiliary is no failure. Each dependency that has no list of its own yet gets its direct dependencies recorded
-    (l_initfini).
+    load: returns the map for a name that an object needs, or raises LoadFailure. loaded: the map of a file, if any.
+    Objects that DT_AUXILIARY and DT_FILTER name go before the object that names them, also in the list of all objects
+    (move_before); a missing auxiliary is no failure. Each dependency that has no list of its own yet gets its direct
+    dependencies recorded (l_initfini).
     """
     root = listed[0]
+    files = {link.file for link in listed}
     done: set[int] = set()
     at = 0
     while at < len(listed):
@@ -35,25 +37,35 @@ def fill_search_list(listed: list[LinkMap], load: MapByName, move_before: MoveBe
             continue
         done.add(link.file)
         direct: list[int] = []
-        for name in link.facts.needed:
-            _append(load(name, link), listed, direct)
+        for needed in _found_before(link, loaded) or (load(name, link) for name in link.facts.needed):
+            if needed is not None:
+                direct.append(needed.file)
+                if needed.file not in files:
+                    files.add(needed.file)
+                    listed.append(needed)
         filtees = [load(name, link) for name in link.facts.filter]  # linkers write DT_FILTER before DT_AUXILIARY
         for name in link.facts.auxiliary:
             with suppress(LoadFailure):
                 filtees.append(load(name, link))
         for filtee in filtees:
-            if filtee is not None and _insert_before(link, filtee, listed, direct):
-                move_before(filtee, link)
+            if filtee is not None:
+                files.add(filtee.file)
+                if _insert_before(link, filtee, listed, direct):
+                    move_before(filtee, link)
         link.direct = tuple(direct)
         if link.search_list is None and link.dependencies is None and link is not root:
             link.dependencies = (link.file, *direct)
 
 
-def _append(link: LinkMap | None, listed: list[LinkMap], direct: list[int]) -> None:
-    if link is not None:
-        direct.append(link.file)
-        if all(other is not link for other in listed):
-            listed.append(link)
+def _found_before(link: LinkMap, loaded: MapByFile) -> list[LinkMap] | None:
+    """Return what an object needs as it was found when the object was loaded: a name keeps its answer.
+
+    None where that is not known, or where something of it has gone.
+    """
+    if len(link.direct) != len(link.facts.needed) or link.facts.filter or link.facts.auxiliary:
+        return None
+    found = [loaded(file) for file in link.direct]
+    return None if None in found else found  # type: ignore[return-value]
 
 
 def _insert_before(current: LinkMap, link: LinkMap, listed: list[LinkMap], direct: list[int]) -> bool:

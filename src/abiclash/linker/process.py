@@ -183,9 +183,10 @@ class Process:
             by_file = {link.file: link for link in listed}
             order = [by_file[file] for file in reversed(root.dependencies or ()) if not by_file[file].relocated]
             self._relocate(order, lazy=Mode.LAZY in mode and Mode.NOW not in mode)
+            own = Scope(root.file)
             for link in listed:
-                if link.file in known and link.type is MapType.LOADED and Scope(root.file) not in link.scope:
-                    link.scope.append(Scope(root.file))
+                if link.file in known and link.type is MapType.LOADED and own not in link.scope:
+                    link.scope.append(own)
         else:
             order = []
         if Mode.GLOBAL in mode:
@@ -237,9 +238,13 @@ class Process:
             path = expand(name, origin_of(requester.name), self.host)
             return map_object(self, path, requester, kind, mode=mode & Mode.DEEPBIND)
 
+        def loaded(file: int) -> LinkMap | None:
+            # Of `maps` as it is then: it is made anew when objects move. Where objects were closed, names decide again.
+            return None if self.closed else self.maps.get(file)
+
         listed = [root, *preloads]
         try:
-            fill_search_list(listed, load, self._move_before)
+            fill_search_list(listed, load, loaded, self._move_before)
         finally:
             files = [link.file for link in listed]
             root.search_list = tuple(files)

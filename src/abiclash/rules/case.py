@@ -136,6 +136,15 @@ class Case:
         """Return the name of the package that installs a file, None for the host's."""
         return self.owners.get(file)
 
+    def servers(self, link: LinkMap) -> frozenset[int]:
+        """Return the files whose definitions an object's references got; runs share their arrays of bindings."""
+        name = ("servers", link.file, id(link.targets))
+        known = self._cache.get(name)
+        if not isinstance(known, frozenset):
+            known = frozenset() if link.targets is None else frozenset(np.unique(link.targets).tolist()) - {NOT_FOUND}
+            self._cache[name] = known
+        return known
+
     def package(self, file: int) -> PackageId | None:
         """Return the package that installs a file, None for the host's."""
         name = self.owners.get(file)

@@ -30,6 +30,7 @@ FUNCTIONS = (2, 10)
 VARIABLES = (1, 5, 6)
 """STT_OBJECT, STT_COMMON, STT_TLS."""
 STB_GLOBAL = 1
+_IS_FUNCTION, _IS_VARIABLE = (np.isin(np.arange(16), types) for types in (FUNCTIONS, VARIABLES))
 
 
 class Means(IntEnum):
@@ -118,13 +119,13 @@ def column(case: Case, files: NDArray[np.int32], rows: NDArray[np.int32], name: 
 
 def is_function(info: NDArray[Any]) -> NDArray[np.bool_]:
     """Return where st_info tells of code."""
-    mask: NDArray[np.bool_] = np.isin(info.astype(np.uint8) & 15, FUNCTIONS)
+    mask: NDArray[np.bool_] = _IS_FUNCTION[info.astype(np.uint8) & 15]
     return mask
 
 
 def is_variable(info: NDArray[Any]) -> NDArray[np.bool_]:
     """Return where st_info tells of data."""
-    mask: NDArray[np.bool_] = np.isin(info.astype(np.uint8) & 15, VARIABLES)
+    mask: NDArray[np.bool_] = _IS_VARIABLE[info.astype(np.uint8) & 15]
     return mask
 
 

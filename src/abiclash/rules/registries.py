@@ -244,7 +244,7 @@ def native_clashes(case: Case, run: Run) -> dict[tuple[str, str, str], NativeCla
         keys = np.sort(np.array([name_key(name) for name in registry.functions], dtype=np.uint64))
         users: dict[int, list[LinkMap]] = defaultdict(list)
         for link in links(run):
-            for provider in _bound_to(link, keys):
+            for provider in _bound_to(case, link, keys):
                 users[provider].append(link)
         for provider, clients in sorted(users.items()):
             for one, other in combinations(clients, 2):
@@ -259,8 +259,16 @@ def native_clashes(case: Case, run: Run) -> dict[tuple[str, str, str], NativeCla
     return found
 
 
-def _bound_to(link: LinkMap, keys: NDArray[np.uint64]) -> list[int]:
-    """Return the files to which an object's references to one of the functions are bound."""
+def _bound_to(case: Case, link: LinkMap, keys: NDArray[np.uint64]) -> list[int]:
+    """Return the files to which an object's references to one of the functions are bound; runs share their arrays."""
+    name = ("bound to", link.file, id(link.targets), keys.tobytes())
+    known = case._cache.get(name)  # noqa: SLF001 - what rules share lives there
+    if not isinstance(known, list):
+        known = case._cache[name] = _found_bound(link, keys)  # noqa: SLF001
+    return known
+
+
+def _found_bound(link: LinkMap, keys: NDArray[np.uint64]) -> list[int]:
     if link.targets is None:
         return []
     at = np.searchsorted(link.facts.symbols.key, keys)

@@ -135,9 +135,9 @@ def _victims(case: Case, run: Run, runtime: LinkMap, provider: int, keys: NDArra
     for victim in run.process.maps.values():
         if victim.targets is None or victim.file == runtime.file or case.owner(victim.file) == case.owner(provider):
             continue
-        into = np.flatnonzero(victim.targets == runtime.file)
-        if not len(into):
+        if runtime.file not in case.servers(victim):
             continue
+        into = np.flatnonzero(victim.targets == runtime.file)
         used = victim.facts.symbols.key[victim.facts.references.symbol[into]]
         shared = np.intersect1d(used, keys)
         if len(shared) and victim.target_rows is not None:
