@@ -1,7 +1,8 @@
 """The cases of the gauntlet, and what a scan must say of each: the judgement that both kinds of tests share.
 
 A case is one JSON line: id, kind ("positive" or "negative"), python, packages (pinned requirements), fails and passes
-(programs that were run), expected (how the first of `fails` ended), mechanism, source, note.
+(programs that were run), expected (how the first of `fails` ended), mechanism, source, note; missed: why a positive is
+known not to be found.
 """
 
 from __future__ import annotations
