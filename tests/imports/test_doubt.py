@@ -129,3 +129,8 @@ def test_a_helper_of_c_code_that_the_package_does_not_require(tmp_path: Path) ->
     assert names(planned(tmp_path, files)) == ["pkg"]
     files["demo-1.0.dist-info/METADATA"] = "Name: demo\nRequires-Dist: helper_dist>=1; python_version > '3'\n"
     assert names(planned(tmp_path, files)) == ["pkg", "_h"]
+
+
+def test_text_that_executes_itself_ends(tmp_path: Path) -> None:
+    program = "text = 'exec(text); exec(text)'\nexec(text)\nimport _x"
+    assert names(planned(tmp_path, {"pkg.py": program, "_x+.so": b""})) == ["_x"]

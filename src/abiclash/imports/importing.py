@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT = 10_000
 """Characters of a text that exec gets, beyond which it is not read."""
+MAX_TEXTS = 200
+"""Texts that exec gets in one plan: a text can execute itself."""
 Args = list[Value]
 Kwargs = dict[str, Value]
 
@@ -214,7 +216,8 @@ def execute_text(machine: Machine, args: Args, _kwargs: Kwargs, frame: Frame) ->
     if isinstance(text, Thing) and text.kind in ("text of", "file"):
         path = text.text
         source = machine.world.source(path)
-    elif isinstance(text, str) and len(text) <= MAX_TEXT:
+    elif isinstance(text, str) and len(text) <= MAX_TEXT and machine.texts < MAX_TEXTS:
+        machine.texts += 1
         source = read_module(text.encode("utf-8", "replace"), "exec")
     if source is None or source.error is not None:
         frame.module.open = True

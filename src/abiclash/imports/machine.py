@@ -48,6 +48,7 @@ class Machine(Loads):
         self.executed: list[tuple[Module, str]] = []  # with the file: a module can execute others in its name
         self.natives = native_modules(world.python, world)
         self.path = list(world.path)
+        self.texts = 0  # that exec has got
         self.natives["sys"]["path"] = self.path
         self.idle = Frame(Module("", Found("", "builtin", ""), 0), {}, "")
         self._places: dict[str, tuple[str, ...]] = {}  # __path__ of packages whose module another object replaced
