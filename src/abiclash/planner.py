@@ -81,7 +81,8 @@ class ImportPlanner:
         found = find(self._documents, key)
         if found is None:
             found = plans(groups, world)
-            keep(self._documents, key, found)
+            if not world.unread:  # offline or damaged: another time they may be at hand
+                keep(self._documents, key, found)
         return found
 
     def _modules(self, name: str) -> tuple[str, ...]:

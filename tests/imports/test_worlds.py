@@ -72,8 +72,10 @@ def test_wheels_merge_into_one_site_packages_and_are_opened_once() -> None:
 
 def test_broken_member_is_not_analysed() -> None:
     contents = {"first": {"a.py": b"import b, _x", "b.py": b"broken", f"_x{EXT}": b""}}
-    found = plan(["a"], World(PYTHON, (wheels_of(contents, []),), [ROOT]))
+    world = World(PYTHON, (wheels_of(contents, []),), [ROOT])
+    found = plan(["a"], world)
     assert names(found) == ["_x"]
+    assert world.unread == {f"{ROOT}/b.py"}
     assert [(f"{ROOT}/b.py", "first-1.0-py3-none-any.whl!b.py: the member's checksum is wrong")] == [
         (entry.what, entry.reason) for entry in found.not_analysed
     ]

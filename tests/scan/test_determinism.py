@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from abiclash.errors import SourceError
 from abiclash.rules.model import Severity
 from abiclash.scanning import ScanRequest, scan
 from tests.cli.test_scan_command import FIRST, LEAK, RUNTIME, SECOND, SUFFIX
@@ -94,3 +95,21 @@ def test_a_release_keeps_the_fingerprints(builder: Builder, tmp_path: Path) -> N
     assert [package.version for package in new.packages] == ["1.1", "1.1"]
     assert {finding.id for finding in old.findings} == {finding.id for finding in new.findings}
     assert len({finding.id for finding in new.findings}) == len(new.findings)
+
+
+def test_source_that_was_not_at_hand_once_is_read_the_next_time(
+    builder: Builder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan that was made without some file must not be kept."""
+    library = builder.library("libx.so", "int x(void) { return 1; }")
+    source = "import ctypes, os\nctypes.CDLL(os.path.join(os.path.dirname(__file__), 'libx.so'))\n"
+    wheel = make_wheel(tmp_path, {"x/__init__.py": source, "x/libx.so": library}, tag="py3-none-linux_x86_64")
+    request = ScanRequest((str(wheel),), cache=tmp_path / "cache", offline=True)
+
+    def gone(*_: object) -> Path:
+        raise SourceError("not in the cache")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("abiclash.setting._Sources.read", gone)
+        assert any("not in the cache" in entry.reason for entry in scan(request).not_analysed)
+    assert scan(request).not_analysed == ()
