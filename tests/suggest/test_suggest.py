@@ -194,6 +194,29 @@ def test_work_is_bounded_and_tells_how_far_it_is() -> None:
     assert [suggestion.changes for suggestion in found.suggestions] == [()]  # the order that is clean
 
 
+def test_a_release_that_leaves_one_order_is_better_than_none() -> None:
+    """Asked for is a set in which every order fails."""
+    worst = replace(CONFLICT, orders=CONFLICT.orders[:1])
+
+    def play(request: ScanRequest, _: Progress | None) -> ScanResult:
+        versions = dict(target.split("==") for target in request.targets)
+        packages = tuple(ScannedPackage(name, version) for name, version in versions.items())
+        return replace(CONFLICT if "0.13.1" in versions.values() else worst, packages=packages)
+
+    class Numbers:
+        def newer(self, name: str, version: str, count: int) -> list[str]:
+            return [f"{version[:-1]}{int(version[-1]) + step}" for step in range(1, count + 1) if name]
+
+        def older(self, name: str, version: str, count: int) -> list[str]:
+            return [name and version][count:]
+
+    request = ScanRequest(("pyarrow==0.13.0", "tensorflow==1.13.1"))
+    found = suggest(request, Bounds(steps=1), releases=Numbers(), play=play)
+    (suggestion,) = found.suggestions
+    assert [change.after for change in suggestion.changes] == ["0.13.1"]
+    assert (suggestion.orders, suggestion.every) == ((("tensorflow", "pyarrow"),), False)
+
+
 def test_small_changes_come_before_large_ones() -> None:
     def change(package: str, after: str, distance: int = 1) -> Change:
         return Change(package, "1.2.3", after, distance)

@@ -29,6 +29,10 @@ def as_text(outlook: Outlook, paint: Paint) -> str:
 def _lines(outlook: Outlook, paint: Paint) -> Iterator[str]:
     if outlook.needless:
         yield f"{_asked(outlook)}: {paint('clean', 'green')} in every order that matters; nothing to change"
+        warnings = sum(finding.severity is Severity.WARNING for finding in outlook.before.findings)
+        if warnings:
+            count = f"{warnings} warning{'s' * (warnings != 1)}"
+            yield f"{count} all the same: 'abiclash scan' tells what may go wrong in use"
         return
     yield f"{_asked(outlook)}: {paint('conflict', 'bold', 'red')} (see 'abiclash scan')"
     for finding in outlook.before.findings:

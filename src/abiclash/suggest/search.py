@@ -126,10 +126,11 @@ def _try(
                 NotAnalysed(in_words(changes), f"{requirement} cannot be had together with the rest")
             )
             return
-    if _has_errors(result):
+    orders = tuple(_clean_orders(result))
+    ordered = any(not suggestion.changes for suggestion in outlook.suggestions)
+    if not orders or (ordered and _has_errors(result)):  # what still asks for an order is no gain where one helps
         outlook.rejected.append(changes)
     else:
-        orders = tuple(_clean_orders(result))
         outlook.suggestions.append(Suggestion(changes, orders, every=len(orders) == len(result.orders)))
 
 
