@@ -108,3 +108,15 @@ def test_the_plugin_is_silent_where_all_is_well(sound: Path, tmp_path: Path) -> 
 @pytest.mark.compiler
 def test_the_plugin_does_nothing_where_nobody_asked(broken: Path, tmp_path: Path) -> None:
     assert run_pytest(tmp_path / "tests", "--abiclash-env", str(broken)).returncode == 0
+
+
+@pytest.mark.compiler
+def test_edited_source_is_read_again(sound: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (init,) = sound.glob("lib/python*/site-packages/x/__init__.py")
+    init.write_text(PACKAGE)
+    assert app.run(["plan", "--env", str(sound), "x", "--offline"]) in {0, 3}
+    assert "libx.so" in capsys.readouterr().out
+    init.write_text("")
+    os.utime(init, ns=(0, 0))
+    assert app.run(["plan", "--env", str(sound), "x", "--offline"]) in {0, 3}
+    assert "libx.so" not in capsys.readouterr().out

@@ -22,7 +22,7 @@ from abiclash.progress import Silent
 from abiclash.sources.environment import Distribution
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from abiclash.facts.model import ObjectFacts
     from abiclash.facts.store import Store
@@ -67,7 +67,8 @@ def read_distributions(
     """Return facts of distributions in their order, from the store or read and stored now.
 
     In the facts, `sha256` is a fingerprint of the distribution's files on this machine (device, inode, size and time
-    of each that can be an object), `filename` says where it is installed, `members` gives the real path of each object.
+    of each that can be an object, the time of Python source), `filename` says where it is installed, `members` gives
+    the real path of each object.
     """
     with (progress or Silent()).task("reading", len(items)) as task:
 
@@ -90,8 +91,9 @@ def read_objects(paths: Iterable[Path], store: Store) -> list[WheelFacts]:
 
 
 def _read(item: Distribution, store: Store) -> WheelFacts:
-    candidates = list(_candidates(item))
-    key = _fingerprint(item, candidates)
+    places = _places(item)
+    candidates = list(_candidates(places))
+    key = _fingerprint(item, candidates, places)
     known = store.get(key)
     if known is not None:
         return known
@@ -138,11 +140,16 @@ def _facts(
     )
 
 
-def _candidates(item: Distribution) -> Iterable[_Candidate]:
-    """Yield the files that may be objects; those of an editable installation replace what RECORD says."""
+def _places(item: Distribution) -> dict[str, str]:
+    """Return where each file is; those of an editable installation replace what RECORD says."""
     places = {file.path: os.path.join(item.site, file.path) for file in item.files}  # noqa: PTH118 - many files
     places |= {path: str(real) for path, real in item.elsewhere}
-    for path, place in sorted(places.items()):
+    return dict(sorted(places.items()))
+
+
+def _candidates(places: Mapping[str, str]) -> Iterable[_Candidate]:
+    """Yield the files that may be objects."""
+    for path, place in places.items():
         if path.endswith(_TEXT):
             continue
         try:
@@ -154,13 +161,24 @@ def _candidates(item: Distribution) -> Iterable[_Candidate]:
             yield _Candidate(path, os.path.realpath(place), state)
 
 
-def _fingerprint(item: Distribution, candidates: Iterable[_Candidate]) -> str:
+def _fingerprint(item: Distribution, candidates: Iterable[_Candidate], places: Mapping[str, str]) -> str:
     digest = hashlib.sha256(repr((item.name, item.version, str(item.site), item.requires, item.top_level)).encode())
     for file in item.files:
         digest.update(f"{file.path}\0{file.size}\0{file.hash}\n".encode("utf-8", "surrogateescape"))
     for candidate in candidates:
         digest.update(repr((candidate.path, candidate.real, candidate.state)).encode("utf-8", "surrogateescape"))
+    for path, place in places.items():
+        if path.endswith(".py"):  # load plans are kept under this fingerprint, and they follow from the source
+            digest.update(f"{path}\0{_changed(place)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
+
+
+def _changed(place: str) -> int:
+    """Return when a file was changed last, in nanoseconds; 0 where there is none."""
+    try:
+        return os.stat(place).st_mtime_ns  # noqa: PTH116 - many files
+    except OSError:
+        return 0
 
 
 def _object(candidate: _Candidate) -> tuple[ObjectFacts, list[Names]] | None:
