@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import secrets
+import signal
+import sys
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +23,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _TRIES = 3
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class LocalExecutor:
 
     def __init__(self, workers: int | None = None) -> None:
         self._workers = len(os.sched_getaffinity(0)) if workers is None else workers
+        self._pool: ProcessPoolExecutor | None = None
 
     def run(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | Lost]]:
         if not self._workers:
@@ -52,12 +58,11 @@ class LocalExecutor:
         waiting = deque((task, 1) for task in tasks)
         while waiting:
             died: list[tuple[Task, int]] = []
-            yield from self._until_broken(function, waiting, self._workers, died)
+            yield from self._until_broken(function, waiting, 2 * self._workers, died)
             for task, tries in died:
-                # Whoever killed the pool is unknown: each suspect runs alone, so that only the culprit is lost.
-                alone = deque([(task, tries + 1)])
+                # Which of them killed a worker is unknown: each runs alone, so that only the culprit is lost.
                 again: list[tuple[Task, int]] = []
-                yield from self._until_broken(function, alone, 1, again)
+                yield from self._until_broken(function, deque([(task, tries + 1)]), 1, again)
                 if again and again[0][1] >= _TRIES:
                     yield task, Lost(f"the worker died {_TRIES} times (out of memory?)")
                 else:
@@ -67,30 +72,50 @@ class LocalExecutor:
         self,
         function: Callable[[Task], Result],
         waiting: deque[tuple[Task, int]],
-        workers: int,
+        at_once: int,
         died: list[tuple[Task, int]],
     ) -> Iterator[tuple[Task, Result | Lost]]:
         """Run tasks until there are none or a worker dies; then `died` has those that were under way."""
         running: dict[Future[Result], tuple[Task, int]] = {}
-        pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
         try:
             while (waiting or running) and not died:
-                while waiting and len(running) < 2 * workers:
+                while waiting and len(running) < at_once:
                     entry = waiting.popleft()
-                    running[pool.submit(function, entry[0])] = entry
+                    running[self._workshop().submit(function, entry[0])] = entry
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     entry = running.pop(future)
                     try:
-                        yield entry[0], future.result()
+                        result = future.result()
                     except BrokenProcessPool:
                         died.append(entry)
-            died.extend(running.values())
+                    else:
+                        yield entry[0], result
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            died.extend(running.values())
+            if died:
+                self.close()
+
+    def _workshop(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # Spawned, not forked: threads of this process (progress bars, DuckDB) would be copied in mid-air.
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self._workers, spawn, _die_with, (os.getpid(),))
+        return self._pool
 
     def close(self) -> None:
-        """Nothing outlives a run."""
+        """End the workers; the next run starts new ones."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel end this worker with its driver; a killed driver cannot do it, and no pipe tells (prctl(2))."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before
+            os._exit(1)
 
 
 class DaskExecutor:
@@ -116,9 +141,7 @@ class DaskExecutor:
         from distributed import KilledWorker, as_completed  # noqa: PLC0415 - as above
 
         futures = {
-            self._client.submit(
-                function, task, pure=False, retries=_TRIES, key=f"{function.__name__}-{at}-{id(self)}"
-            ): at
+            self._client.submit(function, task, pure=False, retries=_TRIES, key=f"task-{at}-{secrets.token_hex(8)}"): at
             for at, task in enumerate(tasks)
         }
         for future in as_completed(list(futures)):  # type: ignore[no-untyped-call]
@@ -128,6 +151,10 @@ class DaskExecutor:
             except KilledWorker:
                 yield task, Lost("the workers that ran it died (out of memory?)")
             future.release()
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers, where they are."""
+        return sorted(self._client.run(os.getpid).values())
 
     def close(self) -> None:
         """Leave the cluster; end it where it was started here."""

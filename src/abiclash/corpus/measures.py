@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
 class Cost:
-    """Of one stage. wall, cpu: seconds, the processor's with all local workers. peak: bytes, of the largest process.
+    """Of one stage. wall, cpu: seconds, the processors', workers' included. peak: bytes, of the largest process.
 
     tasks: what was left to do at its beginning.
     """
@@ -31,28 +35,51 @@ class Meter:
     """Costs by stage, in order. A stage that is entered several times adds up."""
 
     costs: dict[str, Cost] = field(default_factory=dict)
+    current: Cost | None = None
 
     @contextmanager
     def stage(self, name: str, tasks: int) -> Iterator[Cost]:
         cost = self.costs.setdefault(name, Cost(name, 0))
         cost.tasks += tasks
-        wall, cpu = time.monotonic(), _cpu()
+        self.current = cost
+        wall, cpu = time.monotonic(), time.process_time()
         try:
             yield cost
         finally:
             cost.wall += time.monotonic() - wall
-            cost.cpu += _cpu() - cpu
+            cost.cpu += time.process_time() - cpu
             cost.peak = max(cost.peak, _peak())
 
+    def add(self, measured: Measured[Result]) -> Result:
+        """Count a task of the current stage, unless this process ran it itself, and return its result."""
+        if self.current is not None and measured.process != os.getpid():
+            self.current.cpu += measured.cpu
+            self.current.peak = max(self.current.peak, measured.peak)
+        return measured.result
 
-def _cpu() -> float:
-    return sum(
-        usage.ru_utime + usage.ru_stime
-        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
+
+@dataclass(frozen=True, slots=True)
+class Measured(Generic[Result]):
+    """A task's result and what it cost the process that ran it. cpu: seconds. peak: bytes."""
+
+    result: Result
+    process: int
+    cpu: float
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring(Generic[Task, Result]):
+    """A function of one task that measures itself; it can travel to a worker."""
+
+    function: Callable[[Task], Result]
+
+    def __call__(self, task: Task) -> Measured[Result]:
+        before = time.process_time()
+        result = self.function(task)
+        return Measured(result, os.getpid(), time.process_time() - before, _peak())
 
 
 def _peak() -> int:
-    """Return the largest resident size of this process and of its ended children, in bytes (Linux counts KiB)."""
-    sizes = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return max(sizes) * 1024
+    """Return the largest resident size that this process had, in bytes (Linux counts KiB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

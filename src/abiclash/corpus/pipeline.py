@@ -18,7 +18,7 @@ from abiclash.corpus.bench import Place, bench
 from abiclash.corpus.contacts import join_surveys
 from abiclash.corpus.executor import LocalExecutor, Lost
 from abiclash.corpus.indexing import IndexTask, index_wheel
-from abiclash.corpus.measures import Meter
+from abiclash.corpus.measures import Measuring, Meter
 from abiclash.corpus.results import open_results
 from abiclash.corpus.survey import SurveyTask, paths, survey, survey_key
 from abiclash.errors import AbiclashError, StoreError
@@ -215,10 +215,10 @@ class Pipeline:
             return
         left = len(tasks)
         with self.progress.task(title, sum(map(size, tasks))) as bar:
-            for task, result in self.executor.run(function, tasks):
+            for task, found in self.executor.run(Measuring(function), tasks):
                 left -= 1
                 bar.advance(size(task))
-                yield task, result
+                yield task, found if isinstance(found, Lost) else self.meter.add(found)
                 self._check_time(title, left)
 
     def _check_time(self, title: str, left: int) -> None:
