@@ -207,7 +207,89 @@ def _pipeline(
         found = locks.read(lock_file)
         if given["limit"] is not None:
             found = found.limited(given["limit"])
-    where = results or str(root / "corpora")
+    where = results or _kept(cache)
     engine = make_executor(executor, workers)
     budget, progress = Budget(disk, seconds), terminal.progress(quiet=quiet)
     return Pipeline(found, root, where, engine, budget, progress, facts, offline)
+
+
+@command.command("diff")
+@click.argument("name")
+@click.argument("runs", nargs=-1, metavar="[RUN RUN]")
+@_PYTHON
+@_RESULTS
+@options.CACHE
+@options.output("text", "json")
+def diff(
+    *,
+    name: str,
+    runs: tuple[str, ...],
+    python: str | None,
+    results: str | None,
+    cache: Path | None,
+    form: str,
+    output: Path | None,
+    color: str,
+) -> int:
+    """Show what is new, gone and changed between two runs (default: the last two).
+
+    A RUN is any part of a run's id. Exit status: 1 there is a new error.
+    """
+    from abiclash.corpus import history, manifest  # noqa: PLC0415 - heavy
+    from abiclash.corpus.results import open_results  # noqa: PLC0415
+    from abiclash.reports import corpora as report  # noqa: PLC0415
+
+    corpus = manifest.load(name)
+    slug = None if python is None else corpus.variant(python).slug
+    old, new = history.chosen(open_results(results or _kept(cache)), corpus.name, runs, slug)
+    changes = history.diff(old, new)
+    documents = history.documents(changes)
+    if form == "json":
+        shown = report.as_json({"old": old.id, "new": new.id, "changes": documents})
+    else:
+        shown = report.of_diff(documents, old.id, new.id, terminal.paint(color, output))
+    terminal.write(shown, output)
+    return FOUND if any(one.change == "new" and one.severity == "error" for one in changes) else 0
+
+
+def _kept(cache: Path | None) -> str:
+    from abiclash.facts.store import default_root  # noqa: PLC0415 - heavy
+
+    return str((cache or default_root()) / "corpora")
+
+
+@command.command("bisect")
+@options.targets
+@options.HOST
+@click.option("--finding", default="", metavar="ID", help="Only this finding (default: all errors of the two).")
+@click.option("--reach", type=click.IntRange(1, 500), default=40, show_default=True, help="Older releases to look at.")
+@options.output("text", "json")
+def bisect(*, finding: str, reach: int, form: str, output: Path | None, color: str, **given: Any) -> int:
+    """Find the release of the first package that brought a clash with the second.
+
+    Give the first in a version that clashes ('numpy==2.0'), or without one for its newest.
+    """
+    from dataclasses import asdict  # noqa: PLC0415
+
+    request = options.request(**given)
+    from abiclash.corpus.bisecting import bisect as search  # noqa: PLC0415 - heavy
+    from abiclash.reports import corpora as report  # noqa: PLC0415
+
+    found = search(request, _releases(request), finding=finding, reach=reach)
+    shown = (
+        report.as_json(asdict(found)) if form == "json" else report.of_bisection(found, terminal.paint(color, output))
+    )
+    terminal.write(shown, output)
+    return 0 if found.last_good is not None else FOUND
+
+
+def _releases(request: Any) -> Callable[[Any], Any]:
+    """Return what lists releases for the Python and platform of a request."""
+    from abiclash.sources.platform import Platform, Python, Runtime  # noqa: PLC0415 - heavy
+    from abiclash.sources.uvconfig import IndexSettings  # noqa: PLC0415
+    from abiclash.suggest.releases import Releases  # noqa: PLC0415
+
+    python = Python.parse(request.python) if request.python else Python.running()
+    platform = Platform.parse(request.platform) if request.platform else Platform.running()
+    runtime = Runtime(python, platform)
+    return lambda _: Releases.of(runtime, IndexSettings.load(), offline=request.offline)

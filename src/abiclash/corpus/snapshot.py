@@ -52,6 +52,10 @@ class Snapshot:
         return list(self._json("packages.json"))
 
     @cached_property
+    def lock(self) -> dict[str, Any]:
+        return dict(self._json("lock.json"))
+
+    @cached_property
     def findings(self) -> list[dict[str, Any]]:
         return list(self._json("findings.json"))
 

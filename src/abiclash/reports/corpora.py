@@ -10,6 +10,7 @@ from abiclash.reports.safe import inert, name, prose
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from abiclash.corpus.bisecting import Bisection
     from abiclash.corpus.lock import Lock
     from abiclash.corpus.manifest import Manifest
     from abiclash.corpus.measures import Cost
@@ -99,6 +100,18 @@ def of_diff(changes: Sequence[Mapping[str, Any]], old: str, new: str, paint: Pai
         lines += paint.wrap(f"{change['change']} {change['severity']} {change['id']}: {change['summary']}", 0, 2)
         lines += paint.wrap(f"because {change['cause']}", 4, 2)
     return prose("\n".join(lines)) + "\n"
+
+
+def of_bisection(found: Bisection, paint: Paint) -> str:
+    """Return which release brought a clash, and what was tried."""
+    said = {True: "clashes", False: "clean", None: "cannot be played"}
+    lines = [f"{paint(found.moving, 'bold')} with {found.fixed}: {', '.join(found.ids)}"]
+    lines.append(
+        f"first bad release: {found.first_bad}"
+        + (f"; last good: {found.last_good}" if found.last_good else "; no good one was found in reach")
+    )
+    lines += [f"  {name(version)}: {said[answer]}" for version, answer in found.tried.items()]
+    return "\n".join(lines) + "\n"
 
 
 def as_json(content: object) -> str:
