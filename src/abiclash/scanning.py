@@ -44,7 +44,8 @@ class ScanRequest:
     platform: a platform tag such as manylinux_2_28_x86_64; None: this machine's. host: name or path of a host
     profile; None: this machine where it fits the platform, else the shipped one nearest to it. all_orders: play the
     packages in every order that matters, not only as given. cache: folder of wheels and facts; None: the user's.
-    offline: use no network. refresh: resolve anew and read wheels again that are known already.
+    offline: use no network. refresh: resolve anew and read wheels again that are known already. facts: URL or folder of
+    published facts: what is there is not downloaded as a wheel.
     """
 
     targets: tuple[str, ...]
@@ -57,6 +58,7 @@ class ScanRequest:
     cache: Path | None = None
     offline: bool = False
     refresh: bool = False
+    facts: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +125,11 @@ def prepare(request: ScanRequest, progress: Progress | None = None) -> tuple[Set
     """Do everything up to the playing: resolve, fetch, index, choose the host and lay the wheels out on it."""
     from abiclash.facts.store import Store  # noqa: PLC0415 - start-up
     from abiclash.sources.fetch import Fetcher  # noqa: PLC0415 - start-up
+    from abiclash.sources.published import open_published  # noqa: PLC0415 - start-up
     from abiclash.sources.resolve import Options, resolve  # noqa: PLC0415 - start-up
     from abiclash.sources.wheelset import gather  # noqa: PLC0415 - start-up
 
-    store = Store(request.cache)
+    store = Store(request.cache, upstream=open_published(request.facts))
     targets = _targets(request)
     options = Options(store.root, offline=request.offline, refresh=request.refresh)
     resolution = resolve(targets, request.python, request.platform, options)

@@ -37,6 +37,9 @@ _TARGETS = (
     OFFLINE,
     click.option("--refresh", is_flag=True, help="Ask the package index again, whatever is kept."),
 )
+FACTS = click.option(
+    "--facts", default="", metavar="WHERE", help="URL or folder of published facts, instead of downloading wheels."
+)
 HOST = click.option("--host", metavar="PROFILE", help="Host profile: see 'abiclash host list' (default: by platform).")
 IMPORT = click.option(
     "--import", "imports", metavar="MODULES", help="Import these, with commas (default: the packages)."

@@ -21,6 +21,7 @@ Exit status: 0 nothing at or above --fail-on; 1 findings; 2 could not be done;
 )
 @options.targets
 @options.HOST
+@options.FACTS
 @judged.judged
 def command(**given: Any) -> int:
     """Find what breaks when these packages are imported together."""

@@ -17,6 +17,7 @@ from abiclash.setting import set_up
 from abiclash.sources.fetch import Fetcher
 from abiclash.sources.platform import Platform, Python, Runtime
 from abiclash.sources.profiles import load_profile
+from abiclash.sources.published import open_published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,7 +58,7 @@ class Bench:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.results: Results = open_results(place.results)
-        self.store = Store(Path(place.cache))
+        self.store = Store(Path(place.cache), upstream=open_published(place.facts))
         self._facts = lru_cache(_FACTS_AT_HAND)(self.store.get)
 
     @cached_property

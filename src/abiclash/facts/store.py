@@ -19,8 +19,9 @@ import secrets
 import shutil
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from isal import isal_zlib
 
@@ -52,15 +53,25 @@ def default_root() -> Path:
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "abiclash"
 
 
+class Upstream(Protocol):
+    """Facts that somebody published, laid out as a store's folder is."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return the content of a file, None where there is none."""
+
+
 class Store:
     """Facts of wheels and of host objects. Safe for several threads and processes at once.
+
+    upstream: where to look for what is not here; what is found there is kept here, once its checksums are right.
 
     A store that cannot be written (read-only, full, forbidden) keeps what it is given in memory and says so once, in
     the log and in `problem`; so a scan goes on.
     """
 
-    def __init__(self, root: Path | None = None, schema: int = SCHEMA) -> None:
+    def __init__(self, root: Path | None = None, schema: int = SCHEMA, upstream: Upstream | None = None) -> None:
         self.root = root or default_root()
+        self.upstream = upstream
         self.problem: StoreError | None = None
         self._base = self.root / f"facts-{schema}"
         self._unwritten: dict[str, dict[str, bytes]] = {}
@@ -112,7 +123,12 @@ class Store:
         try:
             return unpack(path.read_bytes() if content is None else content)
         except (OSError, ValueError):
-            return None
+            return self._take_document(kind, key, path)
+
+    def published(self, sha256: str) -> list[Path]:
+        """Return the files that hold what is known of a wheel or host object, to be published; sorted."""
+        documents = self._base.glob(f"documents/*/{sha256[:2]}/{sha256}.gz")
+        return sorted([*self._entry(sha256).glob("*"), *documents])
 
     def put_document(self, kind: str, key: str, data: bytes) -> None:
         """Keep a document in place of an older one of the same kind and key. kind: a short name with its version.
@@ -151,7 +167,7 @@ class Store:
         try:
             manifest = json.loads((folder / _MANIFEST).read_bytes())
         except (OSError, ValueError):
-            return None
+            return self._take(sha256)
 
         def read(name: str) -> bytes:
             try:
@@ -164,6 +180,36 @@ class Store:
             return content
 
         return read
+
+    def _take(self, sha256: str) -> Callable[[str], bytes] | None:
+        """Keep an entry that upstream has; return its reader, or None where there is none or a damaged one."""
+        if self.upstream is None:
+            return None
+        place = self._entry(sha256).relative_to(self.root).as_posix()
+        files: dict[str, bytes] = {}
+        try:
+            manifest = json.loads(self.upstream.read(f"{place}/{_MANIFEST}") or b"")
+            for name, (size, crc) in manifest.items():
+                content = None if "/" in name else self.upstream.read(f"{place}/{name}")
+                if content is None or len(content) != size or isal_zlib.crc32(content) != crc:
+                    return None
+                files[name] = content
+        except (ValueError, TypeError, AttributeError):
+            return None
+        self._save(sha256, {name: partial(files.__getitem__, name) for name in files})
+        return files.__getitem__
+
+    def _take_document(self, kind: str, key: str, path: Path) -> bytes | None:
+        if self.upstream is None:
+            return None
+        content = self.upstream.read(path.relative_to(self.root).as_posix())
+        try:
+            data = None if content is None else unpack(content)
+        except ValueError:
+            return None
+        if data is not None:
+            self.put_document(kind, key, data)
+        return data
 
     def _save(self, sha256: str, files: dict[str, Callable[[], bytes]]) -> None:
         try:

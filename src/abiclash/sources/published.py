@@ -1,0 +1,72 @@
+"""Facts that somebody published: a folder, or the same files on a web server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from abiclash.errors import SourceError
+from abiclash.sources.redact import redacted
+
+if TYPE_CHECKING:
+    import httpx
+
+    from abiclash.facts.store import Upstream
+
+
+class PublishedFolder:
+    """Published facts in a folder of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def read(self, path: str) -> bytes | None:
+        try:
+            return (self._root / path).read_bytes()
+        except OSError:
+            return None
+
+
+class PublishedSite:
+    """Published facts below a URL."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._lock = Lock()
+        self._client: httpx.Client | None = None
+
+    def read(self, path: str) -> bytes | None:
+        """Return a file; None where the server has none. Raises SourceError where it cannot be asked."""
+        import httpx  # noqa: PLC0415 - a scan with nothing missing does without
+
+        try:
+            answer = self._connected().get(f"{self._url}/{quote(path)}")
+        except httpx.HTTPError as error:
+            reason = str(error) or type(error).__name__
+            raise SourceError(f"{redacted(self._url)}: cannot be reached: {reason}; scan without --facts") from error
+        if answer.status_code in {200, 404, 410}:
+            return answer.content if answer.status_code == 200 else None
+        raise SourceError(f"{redacted(self._url)}: answers {answer.status_code}; check the address, or scan without it")
+
+    def _connected(self) -> httpx.Client:
+        with self._lock:
+            if self._client is None:
+                from abiclash.sources.network import open_client  # noqa: PLC0415 - as above
+                from abiclash.sources.uvconfig import IndexSettings  # noqa: PLC0415
+
+                self._client = open_client(IndexSettings.load())
+            return self._client
+
+
+def open_published(where: str) -> Upstream | None:
+    """Return the published facts at a URL or in a folder; None for ''. Raises SourceError."""
+    if not where:
+        return None
+    if where.startswith(("http://", "https://")):
+        return PublishedSite(where)
+    folder = Path(where).expanduser()
+    if not folder.is_dir():
+        raise SourceError(f"--facts {where}: no such folder; give the folder or the address that holds facts-N/")
+    return PublishedFolder(folder)
