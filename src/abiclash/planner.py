@@ -16,7 +16,7 @@ from abiclash.names import name_key
 from abiclash.orders import ALL_ORDERS_UP_TO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from abiclash.facts.model import ObjectFacts, WheelFacts
     from abiclash.imports.documents import SourceCache
@@ -54,8 +54,12 @@ class ImportPlanner:
             elif len(order) == 1:
                 self._keep(order, self._made(order)[-1])
             else:
-                self._keep(order, _joined([self.plan((name,)) for name in order]))
+                self._keep(order, joined([self.plan((name,)) for name in order]))
         return self._plans[order]
+
+    def take(self, plans: Mapping[tuple[str, ...], LoadPlan]) -> None:
+        """Use plans that are known already."""
+        self._plans.update(plans)
 
     def _keep(self, order: tuple[str, ...], found: LoadPlan) -> None:
         """Keep a plan for the scan; what was observed is preferred to what is read."""
@@ -139,7 +143,8 @@ def _is_extension(facts: ObjectFacts) -> bool:
     return bool((keys == np.uint64(name_key(f"PyInit_{stem}"))).any())
 
 
-def _joined(parts: Sequence[LoadPlan]) -> LoadPlan:
+def joined(parts: Sequence[LoadPlan]) -> LoadPlan:
+    """Return the plan of imports one after the other, where none of them changes what another one does."""
     first: dict[str, Load] = {}
     for part in parts:
         for load in part.loads:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from abiclash.facts.model import ObjectFacts, WheelFacts
     from abiclash.facts.store import Store
     from abiclash.imports.files import Files
+    from abiclash.linker.world import Tables
     from abiclash.sources.fetch import Fetcher
     from abiclash.sources.host_profile import HostProfile
     from abiclash.sources.wheelset import WheelSet
@@ -107,16 +108,24 @@ class SymbolNames:
             self._known[key] = name.decode("utf-8", "surrogateescape")
 
 
-def set_up(wheels: WheelSet, order: Sequence[str], host: HostProfile, store: Store, fetcher: Fetcher) -> Setting:
+def set_up(
+    wheels: WheelSet,
+    order: Sequence[str],
+    host: HostProfile,
+    store: Store,
+    fetcher: Fetcher,
+    tables: Tables | None = None,
+) -> Setting:
     """Lay wheels out under the host's site-packages, beside or over an installed environment.
 
-    order: names of the packages to import, in the order the user gave; they come first in `packages`.
+    order: names of the packages to import, in the order the user gave; they come first in `packages`. tables: symbol
+    tables that are shared with other settings.
     """
     site = host.interpreter.site_packages
     facts = [*wheels.wheels, *wheels.installed]
     tree = WheelTree(site, [o for wheel in wheels.wheels for o in wheel.objects])
     installed = InstalledTree(wheels.installed)
-    world = World([tree, installed, host])
+    world = World([tree, installed, host], tables)
     owner_of = {f"{site}/{o.path}": wheel.name for wheel in wheels.wheels for o in wheel.objects} | installed.owner_of
     ranked = sorted(
         facts, key=lambda wheel: (wheel.name not in order, order.index(wheel.name) if wheel.name in order else 0)

@@ -47,7 +47,7 @@ def test_the_clash_is_found_and_the_broken_wheel_costs_only_itself(index: Index,
     pairs = {
         tuple(pair["pair"])
         for path in (tmp_path / "results" / "pairs").rglob("*.json")
-        for pair in json.loads(path.read_text())
+        for pair in [json.loads(path.read_text())]
     }
     assert not any("gamma" in pair for pair in pairs)
     assert {("alpha", "beta"), ("beta", "delta"), ("alpha", "omega"), ("beta", "omega")} <= pairs

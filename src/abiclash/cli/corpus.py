@@ -100,12 +100,7 @@ _SCAN: tuple[Callable[[Any], Any], ...] = (
     corpus_options.RESULTS,
     click.option("--executor", default="local", metavar="WHERE", help="local, or dask:ADDRESS, or dask:local:2."),
     click.option("--workers", type=click.IntRange(0), help="Local worker processes (default: one per processor)."),
-    click.option(
-        "--disk",
-        callback=corpus_options.size,
-        metavar="SIZE",
-        help="Keep at most so many bytes of wheels, such as 20GB.",
-    ),
+    corpus_options.DISK,
     click.option(
         "--time",
         "seconds",
@@ -190,6 +185,60 @@ def _pipeline(
     engine = make_executor(executor, workers)
     budget, progress = Budget(disk, seconds), terminal.progress(quiet=quiet)
     return Pipeline(found, root, where, engine, budget, progress, facts, offline)
+
+
+@command.command("nightly")
+@click.argument("name")
+@click.argument("folder", type=options.FILE)
+@click.option("--repository", metavar="OWNER/NAME", help="Also look after its issues.")
+@click.option("--send", is_flag=True, help="Really open and update issues (default: only say so).")
+@click.option("--base-url", "base", default="", metavar="URL", help="Address of the site, for the feed.")
+@corpus_options.DISK
+@corpus_options.SECONDS
+@corpus_options.LIMIT
+@click.pass_context
+def nightly(
+    context: click.Context,
+    *,
+    name: str,
+    folder: Path,
+    repository: str | None,
+    send: bool,
+    base: str,
+    disk: int | None,
+    seconds: float | None,
+    limit: int | None,
+) -> int:
+    """Scan today's releases, publish the site and look after issues: all in FOLDER, for cron.
+
+    Started again on the same day, it goes on with the same files. FOLDER/site is the site.
+    """
+    import datetime as dt  # noqa: PLC0415
+
+    from abiclash.corpus import lock as locks  # noqa: PLC0415 - heavy
+
+    today = dt.datetime.now(dt.UTC).date().isoformat()
+    pinned, where, cache = folder / "locks" / f"{today}.json", str(folder / "results"), folder / "cache"
+    if not pinned.is_file():
+        pinned.parent.mkdir(parents=True, exist_ok=True)
+        found = _locked(name, None, limit, (), cache, offline=False, quiet=True)
+        scratch = pinned.with_suffix(".tmp")
+        scratch.write_text(locks.render(found), "utf-8")
+        scratch.replace(pinned)
+    status: int = context.invoke(
+        scan, name=name, lock_file=pinned, results=where, cache=cache, disk=disk, seconds=seconds, quiet=True,
+        form="text", output=None, color="never", executor="local", workers=None, facts="", offline=False,
+        python=None, limit=None, constraints=(),
+    )  # fmt: skip
+    context.invoke(
+        corpus_runs.publish, name=name, folder=folder / "site", python=None, results=where, base=base,
+        with_facts=False, cache=cache, quiet=True,
+    )  # fmt: skip
+    if repository is not None:
+        context.invoke(
+            corpus_runs.issues, name=name, repository=repository, send=send, python=None, results=where, cache=cache
+        )
+    return PARTIAL if status == PARTIAL else 0
 
 
 for _each in corpus_runs.COMMANDS:

@@ -47,3 +47,7 @@ def seconds(_: click.Context, __: click.Parameter, value: str | None) -> float |
     if match is None:
         raise click.BadParameter("a time looks like 90s, 30m or 2h")
     return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+DISK = click.option("--disk", callback=size, metavar="SIZE", help="Keep at most so many wheels at once, such as 20GB.")
+SECONDS = click.option("--time", "seconds", callback=seconds, metavar="TIME", help="Stop after 30m or 2h; run again.")

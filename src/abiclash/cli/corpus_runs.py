@@ -1,4 +1,4 @@
-"""abiclash corpus diff, bisect and publish: what is done with finished runs."""
+"""abiclash corpus diff, bisect, publish and issues: what is done with finished runs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from abiclash.cli import corpus_options, options, terminal
 from abiclash.cli.status import FOUND
+from abiclash.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,4 +130,37 @@ def publish(
         click.echo(f"abiclash: {count} files in {folder}", err=True)
 
 
-COMMANDS = (diff, bisect, publish)
+@click.command("issues")
+@click.argument("name")
+@click.option("--repository", required=True, metavar="OWNER/NAME", help="Whose issues.")
+@click.option("--send", is_flag=True, help="Do it (default: only say what would be done). Needs GITHUB_TOKEN.")
+@corpus_options.PYTHON
+@corpus_options.RESULTS
+@options.CACHE
+def issues(
+    *, name: str, repository: str, send: bool, python: str | None, results: str | None, cache: Path | None
+) -> None:
+    """Open or update one issue for each error of the latest run.
+
+    An issue that somebody closed is left alone.
+    """
+    from abiclash.corpus import manifest, snapshot, tracker  # noqa: PLC0415 - heavy
+    from abiclash.corpus.results import open_results  # noqa: PLC0415
+
+    corpus = manifest.load(name)
+    slug = corpus.variant(python).slug
+    runs = snapshot.snapshots(open_results(results or corpus_options.kept(cache)), corpus.name, slug)
+    if not runs:
+        raise UsageError(f"corpus issues {name}: there is no run yet; make one with 'corpus scan'")
+    hub = tracker.GitHub(repository)
+    actions = tracker.planned(runs[-1], hub.issues())
+    for action in actions:
+        if send:
+            hub.carry_out(action)
+        what = f"{action.kind} {action.number or ''}".strip()
+        terminal.write(f"{'' if send else 'would '}{what}: {action.title} ({action.finding})\n", None)
+    if not actions:
+        terminal.write("nothing to do\n", None)
+
+
+COMMANDS = (diff, bisect, publish, issues)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from abiclash.corpus.environment import environment
 from abiclash.corpus.results import open_results
 from abiclash.errors import StoreError
 from abiclash.facts.store import Store
+from abiclash.linker.world import Tables
 from abiclash.planner import ImportPlanner
 from abiclash.setting import set_up
 from abiclash.sources.fetch import Fetcher
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
     from abiclash.corpus.results import Results
     from abiclash.facts.model import WheelFacts
     from abiclash.imports.documents import SourceCache
+    from abiclash.imports.plan import LoadPlan
     from abiclash.setting import Setting
-    from abiclash.sources.host_profile import HostProfile
+    from abiclash.sources.host_profile import HostFiles, HostProfile
     from abiclash.sources.wheelset import WheelSet
 
-_FACTS_AT_HAND = 48
+_FACTS_AT_HAND, _PLANS_AT_HAND = 48, 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Bench:
         self.results: Results = open_results(place.results)
         self.store = Store(Path(place.cache), upstream=open_published(place.facts))
         self._facts = lru_cache(_FACTS_AT_HAND)(self.store.get)
+        self._tables = Tables()
+        self.plan_alone = lru_cache(_PLANS_AT_HAND)(self._plan_alone)
 
     @cached_property
     def lock(self) -> Lock:
@@ -76,7 +80,8 @@ class Bench:
     @cached_property
     def host(self) -> HostProfile:
         machine = self.runtime.platform.machine
-        return load_profile(self.lock.variant.host, self.runtime.python.short, machine=machine)
+        found = load_profile(self.lock.variant.host, self.runtime.python.short, machine=machine)
+        return replace(found, files=_Remembered(found.files))
 
     @cached_property
     def fetcher(self) -> Fetcher:
@@ -98,8 +103,22 @@ class Bench:
     ) -> tuple[Setting, WheelSet, ImportPlanner]:
         """Return roots laid out on the host as a scan of them has it."""
         wheels = self.environment(roots)
-        setting = set_up(wheels, [root.name for root in roots], self.host, self.store, self.fetcher)
+        order = [root.name for root in roots]
+        setting = set_up(wheels, order, self.host, self.store, self.fetcher, self._tables)
         return setting, wheels, ImportPlanner(setting, self.store if documents is None else documents)
+
+    def _plan_alone(self, root: Root) -> LoadPlan:
+        """Return what importing a package alone loads."""
+        return self.laid_out([root])[2].plan((root.name,))
+
+
+class _Remembered:
+    """Files of a host that decodes each object's facts once."""
+
+    def __init__(self, files: HostFiles) -> None:
+        self.realpath = cache(files.realpath)
+        self.object = cache(files.object)
+        self.names = files.names
 
 
 @lru_cache(maxsize=2)

@@ -10,9 +10,11 @@ import numpy as np
 
 from abiclash.corpus.bench import bench
 from abiclash.corpus.keys import engine, key
+from abiclash.corpus.signature import Kind
 from abiclash.corpus.survey import finding_document
 from abiclash.errors import SourceError
 from abiclash.linker.link_map import LoadFailure
+from abiclash.planner import joined
 from abiclash.rules.judging import judge
 from abiclash.scanning import play, unread_of
 from abiclash.simulate import Player
@@ -26,62 +28,92 @@ if TYPE_CHECKING:
     from abiclash.linker.link_map import LinkMap
     from abiclash.rules.case import Case, Run
 
+_PYTHON_SIDE = sum(1 << kind for kind in (Kind.HAS, Kind.PROJECT, Kind.TOP, Kind.SETS))
+
 CHUNK = 6
-"""Pairs in one task: what a killed worker loses at most, and few enough files at the size of an index."""
+"""Pairs in one task: enough for a package to be read once for several, few enough to share among workers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two packages, the earlier of the corpus first. follow: their imports may go other ways together than alone."""
+
+    one: Root
+    other: Root
+    follow: bool
+
+    @property
+    def names(self) -> list[str]:
+        return [self.one.name, self.other.name]
+
+    def path(self, variant: Variant, orders: str) -> str:
+        """Return where its result lies: under a key of all files that take part, the variant and the engine."""
+        parts = [[root.name, root.files] for root in (self.one, self.other)]
+        name = key(engine(), asdict(variant), orders, parts, self.follow)
+        return f"pairs/{name[:2]}/{name}.json"
 
 
 @dataclass(frozen=True, slots=True)
 class PairsTask:
-    """Simulate one package with some others."""
+    """Simulate some pairs that have a package in common."""
 
     place: Place
-    one: Root
-    others: tuple[Root, ...]
+    pairs: tuple[Pair, ...]
 
 
-def tasks(place: Place, pairs: Iterable[tuple[Root, Root]]) -> list[PairsTask]:
-    """Return the tasks for pairs: those of one package together, `CHUNK` of them at most."""
-    grouped: dict[Root, list[Root]] = {}
-    for one, other in pairs:
-        grouped.setdefault(one, []).append(other)
+def wanted(pairs: Iterable[tuple[Root, Root, int]]) -> list[Pair]:
+    """Return the pairs to play. Each comes with the kinds by which it meets, as a bit mask.
+
+    Where none of them is about Python's side, each package imports what it imports alone, and following both once
+    more would find the same.
+    """
+    return [Pair(one, other, bool(mask & _PYTHON_SIDE)) for one, other, mask in pairs]
+
+
+def tasks(place: Place, pairs: Iterable[Pair]) -> list[PairsTask]:
+    """Return tasks of at most `CHUNK` pairs with one later package: what a worker has at hand serves several."""
+    grouped: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        grouped.setdefault(pair.other.name, []).append(pair)
     return [
-        PairsTask(place, one, tuple(others[at : at + CHUNK]))
-        for one, others in grouped.items()
-        for at in range(0, len(others), CHUNK)
+        PairsTask(place, tuple(found[at : at + CHUNK]))
+        for found in grouped.values()
+        for at in range(0, len(found), CHUNK)
     ]
 
 
-def path(variant: Variant, orders: str, task: PairsTask) -> str:
-    """Return where the result of a task lies: under a key of all files that take part, the variant and the engine."""
-    parts = [[root.name, root.files] for root in (task.one, *task.others)]
-    name = key(engine(), asdict(variant), orders, parts)
-    return f"pairs/{name[:2]}/{name}.json"
-
-
-def simulate_pairs(task: PairsTask) -> str:
-    """Simulate the pairs of a task unless that is done; return where the result is."""
+def simulate_pairs(task: PairsTask) -> int:
+    """Simulate the pairs of a task, except those that are done; return how many were not."""
     desk = bench(task.place)
-    where = path(desk.lock.variant, desk.lock.orders, task)
-    if not desk.results.has(where):
-        found = [_pair(desk, task.one, other) for other in task.others]
-        desk.results.put(where, json.dumps(found, separators=(",", ":")).encode())
-    return where
+    count = 0
+    for pair in task.pairs:
+        where = pair.path(desk.lock.variant, desk.lock.orders)
+        if not desk.results.has(where):
+            content = _pair(desk, pair)
+            desk.results.put(where, json.dumps(content, separators=(",", ":")).encode())
+            count += 1
+    return count
 
 
-def _pair(desk: Bench, one: Root, other: Root) -> dict[str, Any]:
+def _pair(desk: Bench, pair: Pair) -> dict[str, Any]:
+    one, other = pair.one, pair.other
     try:
         setting, wheels, planner = desk.laid_out([one, other])
+        if not pair.follow:
+            alone = {root.name: desk.plan_alone(root) for root in (one, other)}
+            orders = [(one.name,), (other.name,), (one.name, other.name), (other.name, one.name)]
+            planner.take({order: joined([alone[name] for name in order]) for order in orders})
         player = Player(setting.world, setting.host, planner)
         case = play(setting, planner, player, every=desk.lock.orders == "all")
     except (LoadFailure, SourceError) as error:
-        return _result(one, other, [], [[f"{one.name}, {other.name}", str(error)]])
+        return _result(pair, [], [[", ".join(pair.names), str(error)]])
     unread = [[item.what, item.reason] for item in unread_of(setting, wheels, planner)]
-    found = _result(one, other, [finding_document(finding) for finding in judge(case)], unread)
+    found = _result(pair, [finding_document(finding) for finding in judge(case)], unread)
     return found | {"interferes": interferes(case)}
 
 
-def _result(one: Root, other: Root, findings: Sequence[object], unread: Sequence[object]) -> dict[str, Any]:
-    return {"pair": [one.name, other.name], "findings": findings, "not_analysed": unread, "interferes": False}
+def _result(pair: Pair, findings: Sequence[object], unread: Sequence[object]) -> dict[str, Any]:
+    return {"pair": pair.names, "findings": findings, "not_analysed": unread, "interferes": False}
 
 
 def interferes(case: Case) -> bool:

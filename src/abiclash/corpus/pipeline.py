@@ -175,30 +175,31 @@ class Pipeline:
     # -- pairs ------------------------------------------------------------------------------------------------
 
     def _play(self, roots: Sequence[Root], joined: Joined) -> list[dict[str, Any]]:
-        """Simulate the candidates and return what was found, in the order of the pairs."""
-        wanted = [(roots[one], roots[other]) for one, other, _ in joined.pairs]
-        variant, orders = self.lock.variant, self.lock.orders
-        tasks = pairs.tasks(self.place, wanted)
-        left = [task for task in tasks if not self._results.has(pairs.path(variant, orders, task))]
-        lost: dict[pairs.PairsTask, str] = {}
-        with self.meter.stage("pairs", sum(len(task.others) for task in left)):
-            for task, found in self._run("playing pairs", pairs.simulate_pairs, left, lambda task: len(task.others)):
+        """Simulate the candidates and return what was found, in the order of the pairs.
+
+        Pairs of the first packages come first, so that a run that is cut short has a smaller corpus complete.
+        """
+        wanted = pairs.wanted((roots[one], roots[other], mask) for one, other, mask in joined.pairs)
+        where = {pair: pair.path(self.lock.variant, self.lock.orders) for pair in wanted}
+        ranks = {root.name: rank for rank, root in enumerate(roots)}
+        left = [pair for pair in wanted if not self._results.has(where[pair])]
+        left.sort(key=lambda pair: (ranks[pair.other.name], ranks[pair.one.name]))
+        lost: dict[pairs.Pair, str] = {}
+        with self.meter.stage("pairs", len(left)):
+            tasks = pairs.tasks(self.place, left)
+            for task, found in self._run("playing pairs", pairs.simulate_pairs, tasks, lambda task: len(task.pairs)):
                 if isinstance(found, Lost):
-                    lost[task] = found.reason
-        result = []
-        for task in tasks:
-            if task in lost:
-                names = ([task.one.name, other.name] for other in task.others)
-                result += [
-                    {"pair": pair, "findings": [], "interferes": False, "not_analysed": [[", ".join(pair), lost[task]]]}
-                    for pair in names
-                ]
-                continue
-            content = self._results.get(pairs.path(variant, orders, task))
-            if content is None:
-                raise StoreError("a pair is gone from the results; run it again, and it is made anew")
-            result += json.loads(content)
-        return result
+                    lost |= dict.fromkeys(task.pairs, found.reason)
+        return [self._played(pair, path, lost.get(pair)) for pair, path in where.items()]
+
+    def _played(self, pair: pairs.Pair, path: str, lost: str | None) -> dict[str, Any]:
+        content = self._results.get(path)
+        if content is not None:
+            return dict(json.loads(content))
+        if lost is None:
+            raise StoreError("a pair is gone from the results; run it again, and it is made anew")
+        unread = [[", ".join(pair.names), lost]]
+        return {"pair": pair.names, "findings": [], "interferes": False, "not_analysed": unread}
 
     # -- tasks ------------------------------------------------------------------------------------------------
 

@@ -59,10 +59,37 @@ class WheelTree:
         return self._objects.get(realpath)
 
 
-class World:
-    """Files by id, their facts and their prepared symbol tables."""
+class Tables:
+    """Prepared symbol tables, for several worlds in which the same facts come up again.
 
-    def __init__(self, sources: Sequence[FileSource]) -> None:
+    rows: symbols and references of all tables beyond which they are forgotten.
+    """
+
+    def __init__(self, rows: int = 20_000_000) -> None:
+        self.versions = VersionIds()
+        self._limit = rows
+        self._rows = 0
+        self._known: dict[int, tuple[ObjectFacts, SymbolTable]] = {}  # the facts too, so that an id stays theirs
+
+    def of(self, facts: ObjectFacts) -> SymbolTable:
+        """Return the table of an object's facts."""
+        known = self._known.get(id(facts))
+        if known is None:
+            if self._rows > self._limit:
+                self._known.clear()
+                self._rows = 0
+            known = self._known[id(facts)] = facts, SymbolTable.of(facts, self.versions)
+            self._rows += len(facts.symbols.key) + len(facts.references.symbol)
+        return known[1]
+
+
+class World:
+    """Files by id, their facts and their prepared symbol tables.
+
+    tables: prepared ones that it shares with other worlds.
+    """
+
+    def __init__(self, sources: Sequence[FileSource], tables: Tables | None = None) -> None:
         self._sources = tuple(sources)
         self._ids: dict[str, int] = {}
         self._identities: dict[Hashable, int] = {}
@@ -71,7 +98,8 @@ class World:
         self._heads: dict[int, bytes | None] = {}
         self.paths: list[str] = []
         self.facts: list[ObjectFacts | None] = []
-        self.versions = VersionIds()
+        self._shared = tables
+        self.versions = VersionIds() if tables is None else tables.versions
 
     def find(self, path: str) -> int | None:
         """Return the id of the file that `path` names, following links; None where there is no such file."""
@@ -110,5 +138,6 @@ class World:
             facts = self.facts[file]
             if facts is None:
                 raise KeyError(self.paths[file])
-            self._tables[file] = SymbolTable.of(facts, self.versions)
+            shared = self._shared
+            self._tables[file] = SymbolTable.of(facts, self.versions) if shared is None else shared.of(facts)
         return self._tables[file]

@@ -11,7 +11,9 @@ from abiclash.reports.safe import name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'"
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'"
+)
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 STYLE = """\
@@ -87,8 +89,9 @@ def page(title: str, body: str, root: str = "", script: str = "") -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{text(title)}</title><link rel="stylesheet" href="{root}style.css">'
+        '<link rel="icon" href="data:,">'
         f'<link rel="alternate" type="application/feed+json" href="{root}feed.json">{load}</head>'
-        f"<body><nav>{links}</nav><h1>{text(title)}</h1>{body}</body></html>\n"
+        f"<body><nav>{links}</nav><main><h1>{text(title)}</h1>{body}</main></body></html>\n"
     )
 
 
