@@ -119,10 +119,10 @@ def test_findings_are_queried_over_range_requests(site: Path) -> None:
     pytest.importorskip("aiohttp")
     http = pytest.importorskip("fsspec.implementations.http")
 
-    class Published(http.HTTPFileSystem):  # type: ignore[misc]
+    class Published(http.HTTPFileSystem):  # type: ignore[name-defined,misc]
         """DuckDB asks when a file was changed, and fsspec does not say it of addresses; published files stay."""
 
-        def modified(self, path: str) -> dt.datetime:
+        def modified(self, _: str) -> dt.datetime:
             return dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
     with serving(site) as (url, sent):

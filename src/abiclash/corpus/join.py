@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CROWD = 2_000
-CHOICES = 32
+CHOICES = 8
 ROWS_PER_PARTITION = 20_000_000
 
 
@@ -59,17 +59,29 @@ def candidates(
     source: SQL of a table with package (int), kind, about, choice. surplus: bytes of static TLS for dlopen.
     of: the partitions to join (all); pairs of different partitions unite by or-ing their masks.
     """
-    found: dict[tuple[int, int], int] = {}
-    crowded = 0
+    crowded = find_pairs(connection, source, surplus, partitions, of)
+    rows = connection.execute(f"SELECT count(*) FROM ({source})").fetchone()[0]
+    pairs = connection.execute("SELECT one, other, mask FROM candidates ORDER BY one, other").fetchall()
+    return Joined(tuple(pairs), rows, crowded)
+
+
+def find_pairs(connection: Any, source: str, surplus: int, partitions: int = 1, of: Sequence[int] | None = None) -> int:
+    """Make the table `candidates` (one, other, mask) without taking the pairs into this process's own memory.
+
+    Return how many things are crowded.
+    """
+    connection.execute("CREATE OR REPLACE TEMP TABLE met (one INTEGER, other INTEGER, mask INTEGER)")
+    crowded: int = 0
     for part in range(partitions) if of is None else of:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE part AS {_partition(source, part, partitions)}")
         crowded += connection.execute(_CROWDS).fetchone()[0]
-        for one, other, mask in connection.execute(_PAIRS).fetchall():
-            found[one, other] = found.get((one, other), 0) | mask
-    rows = connection.execute(f"SELECT count(*) FROM ({source})").fetchone()[0]
-    for one, other in connection.execute(_TLS.format(source=source, surplus=surplus)).fetchall():
-        found[one, other] = found.get((one, other), 0) | 1 << Kind.TLS
-    return Joined(tuple((*pair, mask) for pair, mask in sorted(found.items())), rows, crowded)
+        connection.execute(f"INSERT INTO met {_PAIRS}")
+    connection.execute(f"INSERT INTO met {_TLS.format(source=source, surplus=surplus)}")
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE candidates AS"
+        " SELECT one, other, bit_or(mask) AS mask FROM met GROUP BY one, other"
+    )
+    return crowded
 
 
 def _partition(source: str, part: int, partitions: int) -> str:
@@ -115,12 +127,14 @@ SELECT least(one, other) AS one, greatest(one, other) AS other, bit_or(1::INTEGE
   WHERE a.crowd AND a.package <> b.package
   UNION ALL
   SELECT DISTINCT one, other, kind FROM touching
-) GROUP BY 1, 2 ORDER BY 1, 2
+) GROUP BY 1, 2
 """
 
 _TLS = (
     "WITH need AS (SELECT package, sum(choice)::BIGINT AS bytes FROM ({source}) WHERE kind = "
     + str(int(Kind.TLS))
-    + " GROUP BY package) SELECT a.package, b.package FROM need a JOIN need b"
-    " ON a.package < b.package AND a.bytes + b.bytes > {surplus} ORDER BY 1, 2"
+    + " GROUP BY package) SELECT a.package, b.package, "
+    + str(1 << Kind.TLS)
+    + " FROM need a JOIN need b"
+    " ON a.package < b.package AND a.bytes + b.bytes > {surplus}"
 )
