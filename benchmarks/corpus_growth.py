@@ -132,10 +132,8 @@ def plot(points: list[tuple[float, float]], exponent: float) -> str:
         up = (math.log10(y) - ys[0]) / (ys[1] - ys[0])
         return left + across * (width - left - 20), height - bottom - up * (height - bottom - 20)
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif"'
-        ' font-size="12"><rect width="100%" height="100%" fill="white"/>'
-    ]
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif"'
+    parts = [f'{head} font-size="12"><rect width="100%" height="100%" fill="white"/>']
     for power in range(xs[0], xs[1] + 1):
         at, _ = place(10.0**power, 10.0 ** ys[0])
         parts.append(f'<path d="M{at:.1f} 20V{height - bottom}" stroke="#ddd"/>')

@@ -25,7 +25,7 @@ from abiclash.rules.model import (
     ScanResult,
     Severity,
 )
-from abiclash.scan import ScanRequest
+from abiclash.scanning import ScanRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,7 +22,7 @@ from abiclash.corpus.results import FolderResults
 from abiclash.corpus.site.publish import publish
 from abiclash.errors import UsageError
 from abiclash.facts.store import Store
-from abiclash.scan import ScanRequest, scan
+from abiclash.scanning import ScanRequest, scan
 from abiclash.sources.published import open_published
 from tests.corpus.small import lock_of, tree
 from tests.support.require import missing

@@ -10,13 +10,13 @@ from packaging.utils import canonicalize_name
 
 from abiclash.errors import AbiclashError, UsageError
 from abiclash.rules.model import Severity
-from abiclash.scan import scan
+from abiclash.scanning import scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from abiclash.rules.model import ScanResult
-    from abiclash.scan import ScanRequest
+    from abiclash.scanning import ScanRequest
 
 
 class Neighbours(Protocol):
