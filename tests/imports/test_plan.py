@@ -105,6 +105,22 @@ def test_what_was_possible_becomes_certain_and_moves_to_its_time(tmp_path: Path)
     assert [load.certainty for load in found.loads] == ["certain"] * 3
 
 
+def test_what_stays_possible_comes_after_what_it_needs(tmp_path: Path) -> None:
+    """`opt` may be imported, and imports `_a` before `_o`: wherever it happens, `_a` is there first."""
+    files: Files = {
+        "pkg/__init__.py": "from . import c\nif c.probe():\n    import opt\nimport _b, _a\n",
+        "opt/__init__.py": "import _a, _o\n",
+        **{f"{name}+.so": b"" for name in ("pkg/c", "_a", "_b", "_o")},
+    }
+    found = planned(tmp_path, files)
+    assert [(load.module, load.certainty) for load in found.loads] == [
+        ("pkg.c", "certain"),
+        ("_b", "certain"),
+        ("_a", "certain"),
+        ("_o", "possible"),
+    ]
+
+
 def test_flags_follow_setdlopenflags_and_modes(tmp_path: Path) -> None:
     source = (
         "import sys, os, ctypes\n"

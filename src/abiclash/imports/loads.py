@@ -64,12 +64,20 @@ class Loads(Executor):
             entry = self.entries[index]
             new = max(doubt, local)
             if new < entry.doubt:
-                if entry.doubt == POSSIBLE:
-                    self._sequence += 1
-                    entry.sequence = self._sequence
-                entry.doubt = new
+                self._surer(entry, new)
         for child, local in module.edges:
             self.promote(child, max(doubt, local))
+
+    def _surer(self, entry: Entry, doubt: int) -> None:
+        """Lower a load's doubt. One that was only possible happens now, and so do those possible ones that follow it:
+        where they happen at all, they come after it.
+        """
+        if entry.doubt == POSSIBLE:
+            following = [e for e in self.entries if e.doubt == POSSIBLE and e.sequence > entry.sequence]
+            for moved in (entry, *sorted(following, key=lambda e: e.sequence)):
+                self._sequence += 1
+                moved.sequence = self._sequence
+        entry.doubt = doubt
 
     def load_extension(self, module: Module, frame: Frame | None) -> None:
         self.load(module.found.path, self.flags, frame, f"import {module.name}", module.name)
@@ -83,10 +91,7 @@ class Loads(Executor):
         if index is not None and not (flags & RTLD_GLOBAL and not self.entries[index].flags & RTLD_GLOBAL):
             entry = self.entries[index]
             if doubt < entry.doubt:
-                if entry.doubt == POSSIBLE:
-                    self._sequence += 1
-                    entry.sequence = self._sequence
-                entry.doubt = doubt
+                self._surer(entry, doubt)
         else:
             self._sequence += 1
             from_c = frame is not None and frame.module.found.kind == "extension" and not frame.line

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from abiclash.imports.world import Python
 
 KIND = "plans"
-PLAN = 20
+PLAN = 21
 """Version of what planning does: raised whenever the same source gives another plan."""
 
 
