@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from abiclash.errors import NotAnalysed
     from abiclash.facts.model import WheelFacts
+    from abiclash.facts.store import Store
     from abiclash.progress import Progress
     from abiclash.rules.case import Case, CasePackage, Run
     from abiclash.rules.model import Finding
@@ -45,7 +46,8 @@ class ScanRequest:
     profile; None: this machine where it fits the platform, else the shipped one nearest to it. all_orders: play the
     packages in every order that matters, not only as given. cache: folder of wheels and facts; None: the user's.
     offline: use no network. refresh: resolve anew and read wheels again that are known already. facts: URL or folder of
-    published facts: what is there is not downloaded as a wheel.
+    published facts: what is there is not downloaded as a wheel. dependencies: of the targets, too, as pip would
+    install them.
     """
 
     targets: tuple[str, ...]
@@ -59,6 +61,7 @@ class ScanRequest:
     offline: bool = False
     refresh: bool = False
     facts: str = ""
+    dependencies: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,21 +126,34 @@ def unread_of(setting: Setting, wheels: WheelSet, planner: ImportPlanner) -> tup
 
 def prepare(request: ScanRequest, progress: Progress | None = None) -> tuple[Setting, WheelSet, ImportPlanner]:
     """Do everything up to the playing: resolve, fetch, index, choose the host and lay the wheels out on it."""
-    from abiclash.facts.store import Store  # noqa: PLC0415 - start-up
     from abiclash.sources.fetch import Fetcher  # noqa: PLC0415 - start-up
-    from abiclash.sources.published import open_published  # noqa: PLC0415 - start-up
-    from abiclash.sources.resolve import Options, resolve  # noqa: PLC0415 - start-up
     from abiclash.sources.wheelset import gather  # noqa: PLC0415 - start-up
 
-    store = Store(request.cache, upstream=open_published(request.facts))
-    targets = _targets(request)
-    options = Options(store.root, offline=request.offline, refresh=request.refresh)
-    resolution = resolve(targets, request.python, request.platform, options)
+    targets, store, resolution = _resolve(request)
     host = choose_host(request, resolution)
     wheels = gather(resolution, store, progress=progress, offline=request.offline)
     order = _import_order(targets, wheels)
     setting = set_up(wheels, order, host, store, Fetcher(store.root, offline=request.offline))
     return setting, wheels, ImportPlanner(setting, store)
+
+
+def gathered(request: ScanRequest, progress: Progress | None = None) -> tuple[Store, WheelSet]:
+    """Resolve, fetch and index only: the facts of what a request names, and the store that knows their names."""
+    from abiclash.sources.wheelset import gather  # noqa: PLC0415 - start-up
+
+    _, store, resolution = _resolve(request)
+    return store, gather(resolution, store, progress=progress, offline=request.offline)
+
+
+def _resolve(request: ScanRequest) -> tuple[list[Target], Store, Resolution]:
+    from abiclash.facts.store import Store  # noqa: PLC0415 - start-up
+    from abiclash.sources.published import open_published  # noqa: PLC0415 - start-up
+    from abiclash.sources.resolve import Options, resolve  # noqa: PLC0415 - start-up
+
+    store = Store(request.cache, upstream=open_published(request.facts))
+    targets = _targets(request)
+    options = Options(store.root, request.dependencies, request.offline, request.refresh)
+    return targets, store, resolve(targets, request.python, request.platform, options)
 
 
 def _targets(request: ScanRequest) -> list[Target]:

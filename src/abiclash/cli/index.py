@@ -41,16 +41,7 @@ def command(*, form: str, output: Path | None, color: str, quiet: bool, **given:
 
 def _index(request: ScanRequest, progress: Progress) -> tuple[list[WheelFacts], list[NotAnalysed]]:
     """Resolve, fetch and read; return what is known now, and what is not."""
-    from abiclash.facts.store import Store  # noqa: PLC0415 - heavy
-    from abiclash.sources.resolve import Options, resolve  # noqa: PLC0415
-    from abiclash.sources.target import environment_target, parse_target, requirements_target  # noqa: PLC0415
-    from abiclash.sources.wheelset import gather  # noqa: PLC0415
+    from abiclash.scanning import gathered  # noqa: PLC0415 - heavy
 
-    store = Store(request.cache)
-    how = Options(store.root, offline=request.offline, refresh=request.refresh)
-    targets = [*map(parse_target, request.targets), *(requirements_target(str(path)) for path in request.requirements)]
-    if request.environment is not None:
-        targets.append(environment_target(str(request.environment)))
-    found = resolve(targets, request.python, request.platform, how)
-    wheels = gather(found, store, progress=progress, offline=request.offline)
+    store, wheels = gathered(request, progress)
     return [*wheels.wheels, *wheels.installed], [*wheels.not_analysed, *store.not_kept]

@@ -21,14 +21,14 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from isal import isal_zlib
 
 from abiclash.errors import NotAnalysed, StoreError
 from abiclash.facts.entry import decode, encode, pack, unpack
 from abiclash.facts.model import SCHEMA, ObjectFacts, WheelFacts
-from abiclash.facts.stored_names import find_names, name_files
+from abiclash.facts.stored_names import find_names, name_column, name_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -112,6 +112,19 @@ class Store:
         try:
             if read is not None:
                 return find_names(read, keys)
+        except (ValueError, KeyError) as error:
+            raise StoreError(f"{self.root}: the names of {sha256} are damaged ({error}); index it again") from error
+        raise StoreError(f"{self.root}: nothing is known of {sha256}; index it first")
+
+    def name_column(self, sha256: str, keys: NDArray[np.uint64]) -> Any:
+        """Return the symbol names of keys, row by row, as an Arrow binary array; null for an unknown key.
+
+        Raises StoreError as `names` does.
+        """
+        read = self._reader(sha256)
+        try:
+            if read is not None:
+                return name_column(read, keys)
         except (ValueError, KeyError) as error:
             raise StoreError(f"{self.root}: the names of {sha256} are damaged ({error}); index it again") from error
         raise StoreError(f"{self.root}: nothing is known of {sha256}; index it first")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import nanoarrow
 import numpy as np
-from arro3.core import Array, ChunkedArray
+from arro3.core import Array, ChunkedArray, DataType
 
 from abiclash.errors import ElfError
 from abiclash.facts.parquet import from_parquet, read_columns, to_parquet
@@ -97,6 +97,23 @@ def find_names(read: Callable[[str], bytes], keys: NDArray[np.uint64]) -> dict[i
         texts = column.take(Array.from_numpy(found[here] % NAMES_PER_FILE)).to_pylist()
         names.update(zip(wanted[here].tolist(), texts, strict=True))
     return names
+
+
+def name_column(read: Callable[[str], bytes], keys: NDArray[np.uint64]) -> Any:
+    """Return the names of keys, row by row, as an Arrow binary array; null for a key that the entry does not know.
+
+    read: as in `find_names`. Raises ValueError. Everything stays in Arrow: there is no Python object per name.
+    """
+    index = from_parquet(read(KEYS))
+    known, rows = index["key"], index["row"]
+    total = len(known)
+    files = [read_columns(read(_file(row)))["name"] for row in range(0, total, NAMES_PER_FILE)]
+    names = ChunkedArray([*files, Array([None], type=DataType.binary())]).combine_chunks()
+    at = np.minimum(np.searchsorted(known, keys), max(total - 1, 0))
+    hit = known[at] == keys if total else np.zeros(len(keys), dtype=np.bool_)
+    at[~hit] = 0
+    where = np.where(hit, rows[at], total) if total else at
+    return names.take(Array.from_numpy(where.astype(np.uint32)))
 
 
 def _file(row: int) -> str:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
+from abiclash.facts.arrow import BINDINGS, TYPES, VISIBILITIES
 from abiclash.facts.model import Place, Reloc
 from abiclash.reports.safe import inert, name
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from abiclash.reports.paint import Paint
 
 _MACHINES = {3: "i386", 21: "ppc64", 22: "s390", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv"}  # e_machine
-_BINDINGS = {0: "LOCAL", 1: "GLOBAL", 2: "WEAK", 10: "UNIQUE"}  # ELF64_ST_BIND
-_TYPES = {0: "NOTYPE", 1: "OBJECT", 2: "FUNC", 3: "SECTION", 4: "FILE", 5: "COMMON", 6: "TLS", 10: "IFUNC"}
-_VISIBILITIES = ("DEFAULT", "INTERNAL", "HIDDEN", "PROTECTED")
 _HIDDEN = 0x8000  # in .gnu.version
 
 
@@ -98,9 +96,9 @@ def symbol_rows(facts: ObjectFacts, names: Mapping[int, bytes]) -> Iterator[dict
         yield {
             "name": text,
             "version": mark + version.name if version else "",
-            "binding": _BINDINGS.get(info >> 4, str(info >> 4)),
-            "type": _TYPES.get(info & 15, str(info & 15)),
-            "visibility": _VISIBILITIES[other & 3],
+            "binding": BINDINGS.get(info >> 4, str(info >> 4)),
+            "type": TYPES.get(info & 15, str(info & 15)),
+            "visibility": VISIBILITIES[other & 3],
             "place": "UNDEFINED" if not symbols.shndx[row] else Place(place).name,
             "value": value,
             "size": size,
