@@ -99,7 +99,9 @@ def read_facts(*targets: str | PathLike[str], **options: Unpack[Options]) -> Fac
     """
     store, wheels = gathered(_request(targets, options))
     each = (*wheels.wheels, *wheels.installed)
-    return tables(each, lambda wheel, keys: store.name_column(wheel.sha256, keys), wheels.not_analysed)
+    return tables(
+        each, lambda wheel, keys: store.name_column(wheel.sha256, keys), [*wheels.not_analysed, *store.not_kept]
+    )
 
 
 def to_json(result: ScanResult) -> str:
