@@ -35,7 +35,8 @@ class Options(TypedDict, total=False):
     python: CPython version such as "3.11"; default: the environment's, else the running one. platform: a tag such as
     "manylinux_2_28_x86_64"; default: this machine's. host: name or path of a host profile; default: by platform.
     cache: folder of wheels and facts; default: the user's, or $ABICLASH_CACHE. offline: use no network.
-    refresh: ask the index again. dependencies: of the targets too, as pip would install them (default: True).
+    facts: URL or folder of published facts, instead of downloading wheels. refresh: ask the index again.
+    dependencies: of the targets too, as pip would install them (default: True).
     """
 
     requirements: Iterable[str | PathLike[str]]
@@ -44,6 +45,7 @@ class Options(TypedDict, total=False):
     platform: str | None
     host: str | None
     cache: str | PathLike[str] | None
+    facts: str
     offline: bool
     refresh: bool
     dependencies: bool
@@ -130,5 +132,6 @@ def _request(targets: Sequence[str | PathLike[str]], options: Options, *, all_or
         cache=Path(cache) if cache else None,
         offline=options.get("offline", False),
         refresh=options.get("refresh", False),
+        facts=options.get("facts", ""),
         dependencies=options.get("dependencies", True),
     )

@@ -108,26 +108,12 @@ class Store:
 
         Raises StoreError when the entry is not there or is damaged.
         """
-        read = self._reader(sha256)
-        try:
-            if read is not None:
-                return find_names(read, keys)
-        except (ValueError, KeyError) as error:
-            raise StoreError(f"{self.root}: the names of {sha256} are damaged ({error}); index it again") from error
-        raise StoreError(f"{self.root}: nothing is known of {sha256}; index it first")
+        names: dict[int, bytes] = self._named(sha256, find_names, keys)
+        return names
 
     def name_column(self, sha256: str, keys: NDArray[np.uint64]) -> Any:
-        """Return the symbol names of keys, row by row, as an Arrow binary array; null for an unknown key.
-
-        Raises StoreError as `names` does.
-        """
-        read = self._reader(sha256)
-        try:
-            if read is not None:
-                return name_column(read, keys)
-        except (ValueError, KeyError) as error:
-            raise StoreError(f"{self.root}: the names of {sha256} are damaged ({error}); index it again") from error
-        raise StoreError(f"{self.root}: nothing is known of {sha256}; index it first")
+        """Return the names of keys, row by row, as an Arrow binary array with nulls; raises as `names` does."""
+        return self._named(sha256, name_column, keys)
 
     def get_document(self, kind: str, key: str) -> bytes | None:
         """Return what another room keeps under a key, or None when there is nothing, or only something damaged."""
@@ -160,6 +146,15 @@ class Store:
         except OSError as error:
             self._unwritable(error)
             self._unwritten_documents[path] = content
+
+    def _named(self, sha256: str, find: Callable[..., Any], keys: NDArray[np.uint64]) -> Any:
+        read = self._reader(sha256)
+        try:
+            if read is not None:
+                return find(read, keys)
+        except (ValueError, KeyError) as error:
+            raise StoreError(f"{self.root}: the names of {sha256} are damaged ({error}); index it again") from error
+        raise StoreError(f"{self.root}: nothing is known of {sha256}; index it first")
 
     def _load(self, sha256: str) -> tuple[tuple[ObjectFacts, ...], WheelFacts | None] | None:
         read = self._reader(sha256)
