@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "scan": "Find what breaks when these packages are imported together.",
     "env": "Find what breaks in an installed environment: why does it crash?",
+    "check": "Check wheels before they are uploaded: hygiene, neighbours, what a release changes.",
     "suggest": "Find the smallest change that makes packages go together.",
     "index": "Read wheels into the store, so that later scans do not touch them.",
     "graph": "Draw what ties packages together; find a safe order and the fewest changes.",

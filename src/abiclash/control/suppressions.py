@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from abiclash.rules.model import Finding
 
+_TABLES = ("check", "suppress")
 _KEYS = {"id", "rule", "packages", "reason", "expires"}
 _ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*-[0-9a-f]{8}")
 _OWN_FILE, _PROJECT_FILE = "abiclash.toml", "pyproject.toml"
@@ -83,8 +84,8 @@ def read_suppressions(path: Path, rules: frozenset[str]) -> tuple[Suppression, .
     Raises UsageError naming the file, the entry and the key that is wrong.
     """
     table = _table(path) or {}
-    if unknown := sorted(table.keys() - {"suppress"}):
-        raise UsageError(f"{path}: unknown key {unknown[0]!r}; abiclash knows only 'suppress'")
+    if unknown := sorted(table.keys() - set(_TABLES)):
+        raise UsageError(f"{path}: unknown key {unknown[0]!r}; abiclash knows {' and '.join(map(repr, _TABLES))}")
     entries = table.get("suppress", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise UsageError(f"{path}: 'suppress' is no array of tables; write [[{_heading(path)}]] above each entry")
@@ -93,18 +94,31 @@ def read_suppressions(path: Path, rules: frozenset[str]) -> tuple[Suppression, .
     )
 
 
+def read_table(path: Path, key: str) -> dict[str, Any]:
+    """Return a table of abiclash's part of a configuration file, empty where it is not there. Raises UsageError."""
+    table = (_table(path) or {}).get(key, {})
+    if not isinstance(table, dict):
+        raise UsageError(f"{path}: {key!r} is no table")
+    return table
+
+
 def _heading(path: Path) -> str:
     return "tool.abiclash.suppress" if path.name == _PROJECT_FILE else "suppress"
 
 
-def _table(path: Path) -> dict[str, Any] | None:
-    """Return abiclash's part of a TOML file; None for a pyproject.toml that has none."""
+def read_file(path: Path) -> dict[str, Any]:
+    """Return the content of a TOML file. Raises UsageError."""
     try:
-        content = tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}; name another --config FILE") from error
+        raise UsageError(f"{path}: cannot be read: {error.strerror}; name another file") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: no TOML: {error}; repair it") from error
+
+
+def _table(path: Path) -> dict[str, Any] | None:
+    """Return abiclash's part of a TOML file; None for a pyproject.toml that has none."""
+    content = read_file(path)
     if path.name != _PROJECT_FILE:
         return content
     tools = content.get("tool", {})

@@ -1,0 +1,87 @@
+"""Scans in a process of their own, within bounds of time and memory: wheels may be hostile, and an index must go on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing.connection import Pipe
+from typing import TYPE_CHECKING, Self
+
+from abiclash.gate.worker import OUT_OF_MEMORY, Refused
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from types import TracebackType
+
+    from abiclash.rules.model import ScanResult
+    from abiclash.scanning import ScanRequest
+
+_MEGABYTE = 1 << 20
+_WORK = "import sys; from abiclash.gate.worker import main; main(*map(int, sys.argv[1:]))"
+OUT_OF_TIME = Refused("there was no time left for it within --time-limit; raise it")
+
+
+class Scanner:
+    """Scans one request after the other in one worker, which is started anew after it had to be killed.
+
+    seconds: for all scans together. megabytes: of data that the worker may have.
+    """
+
+    def __init__(self, seconds: float, megabytes: int) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._limit = megabytes * _MEGABYTE
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def scan(self, request: ScanRequest) -> ScanResult | Refused:
+        """Return what a scan finds, or why it came to no end."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            return OUT_OF_TIME
+        connection = self._start()
+        try:
+            connection.send(request)
+            if not connection.poll(left):
+                self._stop()
+                return OUT_OF_TIME
+            answer: ScanResult | Refused = connection.recv()
+        except (EOFError, OSError):  # a library that cannot get memory aborts
+            self._stop()
+            return OUT_OF_MEMORY
+        return answer
+
+    def _start(self) -> Connection:
+        if self._connection is None:
+            self._connection, theirs = Pipe()
+            command = [sys.executable, "-P", "-c", _WORK, str(theirs.fileno()), str(self._limit)]
+            self._process = subprocess.Popen(
+                command,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # so that uv dies with it
+            )
+            theirs.close()
+        return self._connection
+
+    def _stop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._connection = self._process = None
