@@ -129,3 +129,10 @@ def test_commands_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_variant_in_addresses() -> None:
     assert VARIANT.slug == "cp311-manylinux_2_36_x86_64-debian-12"
+
+
+def test_corpora_that_take_packages_of_each_other(tmp_path: Path) -> None:
+    written(tmp_path, MINIMAL + '[query]\nof = ["mine"]\n', "other")
+    path = written(tmp_path, MINIMAL + '[query]\nof = ["other"]\n')
+    with pytest.raises(SourceError, match=r"mine.toml: not a corpus: it takes packages of itself"):
+        manifest.load(path)

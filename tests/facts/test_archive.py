@@ -182,3 +182,11 @@ def test_source_archive_reads_by_installed_path(tmp_path: Path) -> None:
             source.read("demo/c.py")
         with pytest.raises(WheelError, match=r"RECORD: it has \d+ bytes, more than the limit of 100 for text"):
             source.read("demo-1.0.dist-info/RECORD")
+
+
+def test_an_empty_zip_file(tmp_path: Path) -> None:
+    path = zipped(tmp_path / DEMO)
+    wheel = Wheel(path)
+    assert wheel.objects == []
+    assert {note.reason for note in wheel.facts("0" * 64, [], []).not_analysed} == {"the wheel has no such file"}
+    wheel.close()

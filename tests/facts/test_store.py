@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -273,3 +276,23 @@ def test_what_killed_writers_left_is_swept_later(tmp_path: Path) -> None:
     Store(tmp_path).put(PLAIN, [])
     assert not left.exists()
     assert fresh.exists()
+
+
+def test_damage_behind_right_checksums_is_found_too(tmp_path: Path) -> None:
+    """What was forged, or torn before its checksum was taken: a panic of the Parquet reader is no end of ours."""
+    store = Store(tmp_path)
+    names = some_names(3)
+    for file in ("symbols.parquet", "references.parquet", "keys.parquet", "facts.json.gz"):
+        store.put(PLAIN, names)
+        (path,) = tmp_path.rglob(file)
+        content = path.read_bytes()[:-3]
+        path.write_bytes(content)
+        manifest = path.with_name("manifest.json")
+        sums = json.loads(manifest.read_text())
+        manifest.write_text(json.dumps({**sums, file: [len(content), zlib.crc32(content)]}))
+        if file == "keys.parquet":
+            with pytest.raises(StoreError, match="not a readable Parquet file"):
+                store.names(SHA, names[0].key)
+        else:
+            assert store.get(SHA) is None
+        shutil.rmtree(path.parent)

@@ -133,3 +133,16 @@ def test_environments(here: Path) -> None:
 def test_a_requirements_file_must_be_there() -> None:
     with pytest.raises(UsageError, match=r"-r none\.txt: no such file or folder"):
         requirements_target("none.txt")
+
+
+def test_a_long_requirement_is_no_file_name() -> None:
+    text = "numpy" + "".join(f", !=1.{number}" for number in range(100)).removeprefix(",")
+    target = parse_target(text)
+    assert isinstance(target, RequirementTarget)
+    assert target.name == "numpy"
+
+
+@pytest.mark.parametrize("text", ["~nobody-at-all/x.whl", "./" + "n" * 300, "n" * 300 + ".whl", "./a\0b"])
+def test_names_that_no_file_can_have(text: str) -> None:
+    with pytest.raises(UsageError, match=r"not the name of a file|no such file"):
+        parse_target(text)

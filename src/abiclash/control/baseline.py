@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abiclash.errors import UsageError
+from abiclash.parsing import read_json
 from abiclash.rules.model import SCHEMA
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Baseline:
 def read_baseline(path: Path) -> Baseline:
     """Return the findings of a scan's JSON. Raises UsageError where the file is something else."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"--baseline {path}: cannot be read: {error.strerror}; name the JSON of a scan") from error
     except ValueError as error:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from abiclash.errors import UsageError
+from abiclash.parsing import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -109,7 +110,7 @@ def _heading(path: Path) -> str:
 def read_file(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file. Raises UsageError."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return read_toml(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; name another file") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from abiclash.corpus.manifest import Variant
 from abiclash.errors import AbiclashError, SourceError
+from abiclash.parsing import read_json
 from abiclash.progress import Silent
 from abiclash.sources.resolution import Package
 
@@ -194,7 +195,7 @@ def read(path: Path) -> Lock:
 
 def parse(text: str) -> Lock:
     """Undo `render`. Raises ValueError, KeyError, TypeError."""
-    content = json.loads(text)
+    content = read_json(text)
     if content["lock"] != FORMAT:
         raise ValueError(f"its format is {content['lock']}, this abiclash reads {FORMAT}")
     roots = tuple(Root(**{**root, "files": tuple(root["files"])}) for root in content["packages"])

@@ -12,6 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from abiclash.errors import SourceError, UsageError
+from abiclash.parsing import read_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,16 +77,23 @@ def names() -> list[str]:
 
 def load(name_or_path: str) -> Manifest:
     """Return a corpus by its name, or from a TOML file. Raises SourceError, which says what is wrong with it."""
+    return _load(name_or_path, ())
+
+
+def _load(name_or_path: str, within: tuple[Path, ...]) -> Manifest:
+    """Load a corpus. within: the files of those that take packages of it."""
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = _folder() / f"{name_or_path}.toml"
         if name_or_path not in names():
             raise SourceError(f"corpus {name_or_path}: there is none of this name; there are {', '.join(names())}")
+    if path.resolve() in within:
+        raise SourceError(f"{path}: not a corpus: it takes packages of itself; see docs/corpora.md for its form")
     try:
-        return _manifest(tomllib.loads(path.read_text("utf-8")), path.parent)
+        return _manifest(read_toml(path.read_text("utf-8")), path.parent, (*within, path.resolve()))
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}; check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise SourceError(f"{path}: not a corpus: {error}; see docs/corpora.md for its form") from error
 
 
@@ -94,7 +102,7 @@ def _folder() -> Path:
     return _INSTALLED if _INSTALLED.is_dir() else _CLONE
 
 
-def _manifest(content: dict[str, Any], folder: Path) -> Manifest:
+def _manifest(content: dict[str, Any], folder: Path, within: tuple[Path, ...]) -> Manifest:
     if unknown := sorted(content.keys() - _KEYS):
         raise ValueError(f"unknown key {unknown[0]!r}")
     platforms, hosts = list(content["platforms"]), list(content["hosts"])
@@ -106,7 +114,7 @@ def _manifest(content: dict[str, Any], folder: Path) -> Manifest:
         name=str(content["name"]),
         title=str(content["title"]),
         source=str(content["source"]),
-        packages=tuple(_packages(content, folder)),
+        packages=tuple(_packages(content, folder, within)),
         variants=tuple(
             Variant(str(python), platform, host)
             for python in content["python"]
@@ -116,13 +124,13 @@ def _manifest(content: dict[str, Any], folder: Path) -> Manifest:
     )
 
 
-def _packages(content: dict[str, Any], folder: Path) -> Iterator[str]:
+def _packages(content: dict[str, Any], folder: Path, within: tuple[Path, ...]) -> Iterator[str]:
     """Yield the requirements: the listed ones, then what the query takes of other corpora; each project once."""
     query = content.get("query", {})
     listed: list[str] = list(content.get("packages", []))
     for name in query.get("of", []):
         own = folder / f"{name}.toml"
-        listed += load(str(own) if own.is_file() else name).packages[: query.get("first")]
+        listed += _load(str(own) if own.is_file() else name, within).packages[: query.get("first")]
     if not listed:
         raise ValueError("it names no packages")
     yield from _once(listed)

@@ -6,7 +6,6 @@ goes on where it was, and a finished one costs only look-ups.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from abiclash.corpus.measures import Measuring, Meter
 from abiclash.corpus.results import open_results
 from abiclash.corpus.survey import SurveyTask, paths, survey, survey_key
 from abiclash.errors import AbiclashError, StoreError
+from abiclash.parsing import read_json
 from abiclash.progress import Silent
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class Pipeline:
         content = self._results.get(paths(survey_key(self.lock.variant, root))[0])
         if content is None:
             raise StoreError(f"the survey of {root.name} is gone from the results; run it again, and it is made anew")
-        return dict(json.loads(content))
+        return dict(read_json(content))
 
     def _as_read(self) -> Lock:
         """Return the lock with what could not be read told as problems of its packages."""
@@ -195,7 +195,7 @@ class Pipeline:
     def _played(self, pair: pairs.Pair, path: str, lost: str | None) -> dict[str, Any]:
         content = self._results.get(path)
         if content is not None:
-            return dict(json.loads(content))
+            return dict(read_json(content))
         if lost is None:
             raise StoreError("a pair is gone from the results; run it again, and it is made anew")
         unread = [[", ".join(pair.names), lost]]

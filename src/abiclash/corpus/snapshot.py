@@ -22,6 +22,7 @@ import numpy as np
 
 from abiclash.errors import StoreError
 from abiclash.facts.parquet import to_parquet
+from abiclash.parsing import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,7 +69,7 @@ class Snapshot:
 
     def _json(self, name: str) -> Any:
         try:
-            return json.loads(self.file(name))
+            return read_json(self.file(name))
         except ValueError as error:
             raise StoreError(f"{self.folder}/{name}: is damaged ({error}); run 'corpus scan' again") from error
 

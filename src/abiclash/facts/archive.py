@@ -89,7 +89,7 @@ class Archive:
         if len(entries) > self.limits.members:
             raise WheelError(f"{self.path}: {len(entries)} members, more than the limit of {self.limits.members}")
         entries.sort(key=lambda entry: entry.header_offset)
-        bounds = [*(entry.header_offset for entry in entries[1:]), end]
+        bounds = [entry.header_offset for entry in entries[1:]] + ([end] if entries else [])
         return list(zip(entries, bounds, strict=True))
 
     def _bound_directory(self) -> None:

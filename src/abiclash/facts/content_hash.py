@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from abiclash.errors import FactsError
+from abiclash.parsing import read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +27,8 @@ def content_hash(path: Path, store: Store) -> str:
             status = os.fstat(file.fileno())
             state = [status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns]
             known = store.get_document(_KIND, str(path.absolute()))
-            if known is not None:
-                recorded = json.loads(known)
-                if recorded["state"] == state:
-                    return str(recorded["sha256"])
+            if known is not None and (recorded := _recorded(known)).get("state") == state:
+                return str(recorded["sha256"])
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FactsError(f"{path}: cannot be read ({error.strerror}); check the path") from error
@@ -37,3 +36,12 @@ def content_hash(path: Path, store: Store) -> str:
         record = json.dumps({"state": state, "sha256": digest})
         store.put_document(_KIND, str(path.absolute()), record.encode())
     return digest
+
+
+def _recorded(known: bytes) -> dict[str, Any]:
+    """Return what was kept of a file; nothing where it has another form."""
+    try:
+        found = read_json(known)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and "sha256" in found else {}

@@ -19,6 +19,7 @@ from isal import isal_zlib
 from abiclash.facts.document import object_document, read_object_document, read_wheel_document, wheel_document
 from abiclash.facts.model import ObjectFacts, References, Symbols, WheelFacts
 from abiclash.facts.parquet import from_parquet, to_parquet
+from abiclash.parsing import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,7 +75,7 @@ def encode(objects: Sequence[ObjectFacts], wheel: WheelFacts | None) -> dict[str
 def decode(read: Callable[[str], bytes]) -> tuple[tuple[ObjectFacts, ...], WheelFacts | None]:
     """Return what `encode` took. read: gives the content of a file. Raises ValueError for damaged content."""
     try:
-        document = json.loads(unpack(read(FACTS)))
+        document = read_json(unpack(read(FACTS)))
         symbols = _typed(from_parquet(read(SYMBOLS)), _SYMBOLS)
         references = _typed(from_parquet(read(REFERENCES)), {**_REFERENCES, "initial": np.bool_})
         rows = [one["rows"] for one in document["objects"]]

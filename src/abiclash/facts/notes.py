@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from typing import TYPE_CHECKING
 
 from abiclash.facts.image import PT_NOTE, SHT_PROGBITS
+from abiclash.parsing import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def read_notes(image: Image) -> tuple[str | None, tuple[object, ...]]:
 def _entries(content: bytes) -> list[object]:
     """Return the entries of one dlopen note."""
     try:
-        found = json.loads(content.rstrip(b"\0"))
+        found = read_json(content.rstrip(b"\0"))
     except (ValueError, RecursionError):
         return []
     return found if isinstance(found, list) else [found]

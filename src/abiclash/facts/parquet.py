@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ALL_ROWS = 1 << 31
+_PANIC = "PanicException"
+"""Of Rust code that met what it did not expect; not a subclass of Exception, and its module cannot be imported."""
 
 
 def to_parquet(columns: Mapping[str, Any]) -> bytes:
@@ -42,9 +44,13 @@ def read_columns(content: bytes) -> dict[str, Any]:
     """Return the columns of a Parquet file as contiguous arrays. Raises ValueError when they cannot be read."""
     try:
         table = read_parquet(content, batch_size=_ALL_ROWS).read_all()
+        return {name: _whole(table.column(name)) for name in table.column_names}
     except Exception as error:  # arro3 maps Rust errors to several types that it does not document
         raise ValueError(f"not a readable Parquet file ({error})") from error
-    return {name: _whole(table.column(name)) for name in table.column_names}
+    except BaseException as error:
+        if type(error).__name__ != _PANIC:
+            raise
+        raise ValueError(f"not a readable Parquet file ({error})") from error
 
 
 def from_parquet(content: bytes) -> dict[str, NDArray[Any]]:

@@ -29,6 +29,7 @@ from abiclash.errors import NotAnalysed, StoreError
 from abiclash.facts.entry import decode, encode, pack, unpack
 from abiclash.facts.model import SCHEMA, ObjectFacts, WheelFacts
 from abiclash.facts.stored_names import find_names, name_column, name_files
+from abiclash.parsing import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -173,7 +174,7 @@ class Store:
             return unwritten.__getitem__
         folder = self._entry(sha256)
         try:
-            manifest = json.loads((folder / _MANIFEST).read_bytes())
+            manifest = read_json((folder / _MANIFEST).read_bytes())
         except (OSError, ValueError):
             return self._take(sha256)
 
@@ -196,7 +197,7 @@ class Store:
         place = self._entry(sha256).relative_to(self.root).as_posix()
         files: dict[str, bytes] = {}
         try:
-            manifest = json.loads(self.upstream.read(f"{place}/{_MANIFEST}") or b"")
+            manifest = read_json(self.upstream.read(f"{place}/{_MANIFEST}") or b"")
             for name, (size, crc) in manifest.items():
                 content = None if "/" in name else self.upstream.read(f"{place}/{name}")
                 if content is None or len(content) != size or isal_zlib.crc32(content) != crc:
@@ -258,7 +259,7 @@ class Store:
             return False
         try:
             decode(read)
-            for name in json.loads((self._entry(sha256) / _MANIFEST).read_bytes()):
+            for name in read_json((self._entry(sha256) / _MANIFEST).read_bytes()):
                 read(name)
         except (ValueError, OSError):
             return False

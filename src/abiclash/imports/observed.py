@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from abiclash.parsing import read_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -107,7 +109,7 @@ def find(
     if raw is None:
         return None
     try:
-        seen = tuple(ObservedLoad(**row) for row in json.loads(raw)["seen"])
+        seen = tuple(ObservedLoad(**row) for row in read_json(raw)["seen"])
     except (ValueError, KeyError, TypeError):
         return None  # damaged: as if it had never been kept
     return ObservedPlan(tuple(sorted(wheels)), python, tuple(modules), seen)

@@ -10,6 +10,7 @@ from abiclash.errors import NotAnalysed
 from abiclash.imports.effects import Ending, Executed
 from abiclash.imports.plan import Cause, Load, LoadPlan
 from abiclash.imports.source import DIGEST, ModuleSource
+from abiclash.parsing import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +54,7 @@ def find(cache: SourceCache, key: str) -> list[LoadPlan] | None:
     if data is None:
         return None
     try:
-        return [_decode(plan) for plan in json.loads(data)]
+        return [_decode(plan) for plan in read_json(data)]
     except (ValueError, TypeError, KeyError):
         return None  # written by another version, or damaged: made anew
 

@@ -16,6 +16,7 @@ from abiclash.errors import NotAnalysed
 from abiclash.imports.newer_syntax import in_older_syntax
 from abiclash.imports.registrations import Registration, registration
 from abiclash.imports.statements import Reducer
+from abiclash.parsing import read_json
 
 DIGEST = 10
 """Version of the reduced form: part of every key under which digests are stored."""
@@ -65,7 +66,7 @@ class ModuleSource:
         """Return [parameters, chains, sink, kind, ...] of one function."""
         if isinstance(self.functions, str):
             rows, _, self._bodies = self.functions.partition("\n")
-            self.functions = list(json.loads(rows))
+            self.functions = list(read_json(rows))
         functions: list[list[Any]] = self.functions
         return functions[index]
 
@@ -73,7 +74,7 @@ class ModuleSource:
         """Return the body of one function."""
         row = self.function(index)
         if isinstance(row[4], int):
-            row[4] = json.loads(self._bodies[row[4] : row[4] + row[5]])
+            row[4] = read_json(self._bodies[row[4] : row[4] + row[5]])
         body: list[Any] = row[4]
         return body
 
@@ -106,7 +107,7 @@ class ModuleSource:
     @classmethod
     def load(cls, head: str | bytes, functions: str) -> ModuleSource:
         """Return the digest that `dump` wrote."""
-        body, (environment, demands, registrations), error = json.loads(head)
+        body, (environment, demands, registrations), error = read_json(head)
         return cls(
             body,
             functions,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from abiclash.errors import NotAnalysed, UsageError
+from abiclash.parsing import read_json
 from abiclash.rules.model import (
     SCHEMA,
     Advice,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def read_report(path: Path) -> ScanResult:
     """Return the scan that a report tells of. Raises UsageError for a file that is no report of ours."""
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; name the JSON or SARIF of a scan") from error
     except ValueError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
 
 from abiclash.errors import NotAnalysed, SourceError, UsageError
+from abiclash.parsing import read_toml
 from abiclash.sources.pylock import choose, parse, roots
 from abiclash.sources.resolution import Line
 from abiclash.sources.target import RequirementTarget, parse_target
@@ -134,6 +135,6 @@ def _text(path: Path) -> str:
 
 def _toml(text: str, path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(text)
+        return read_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise SourceError(f"{path}: not a valid lock file: {error}; write it anew with its own tool") from error

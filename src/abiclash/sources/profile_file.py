@@ -21,6 +21,7 @@ from abiclash.facts.document import object_document, read_object_document
 from abiclash.facts.model import SCHEMA, ObjectFacts, References, Symbols
 from abiclash.facts.names_table import NameTable
 from abiclash.names import name_keys
+from abiclash.parsing import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -93,7 +94,7 @@ class ProfileFile:
         try:
             self._raw = path.read_bytes()
             with zipfile.ZipFile(BytesIO(self._raw)) as archive:
-                self.header: dict[str, Any] = json.loads(archive.read("profile.json"))
+                self.header: dict[str, Any] = read_json(archive.read("profile.json"))
             known = self.header["format"] == FORMAT
             schema = self.header["schema"]
             self._groups = [list(group) for group in self.header.pop("groups")]
@@ -118,7 +119,7 @@ class ProfileFile:
     def document(self, name: str) -> Any:
         """Return a JSON document of this file."""
         with self.reading(), zipfile.ZipFile(BytesIO(self._raw)) as archive:
-            return json.loads(archive.read(f"{name}.json"))
+            return read_json(archive.read(f"{name}.json"))
 
     def object(self, number: int) -> Loaded:
         """Return the facts and names of one object; its group is read at the first call."""

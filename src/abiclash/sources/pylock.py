@@ -14,6 +14,7 @@ from packaging.pylock import PackageArchive, PackageWheel, Pylock, PylockValidat
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from abiclash.errors import SourceError
+from abiclash.parsing import read_toml
 from abiclash.sources.redact import redacted
 from abiclash.sources.resolution import Package
 
@@ -54,7 +55,7 @@ class File:
 def parse(text: str, source: str) -> Pylock:
     """Return the lock in `text`; SourceError, which names `source`, where it is none."""
     try:
-        return Pylock.from_dict(tomllib.loads(text))
+        return Pylock.from_dict(read_toml(text))
     except (tomllib.TOMLDecodeError, PylockValidationError) as error:
         raise SourceError(f"{source}: not a valid lock file: {error}; write it anew with its own tool") from error
 

@@ -10,14 +10,14 @@ import os
 import re
 import shlex
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abiclash.errors import NotAnalysed, SourceError, UsageError
-from abiclash.sources.target import RequirementTarget, WheelTarget, parse_target
+from abiclash.sources.target import RequirementTarget, WheelTarget, local_path, parse_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 _COMMENT = re.compile(r"(?:^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
@@ -107,7 +107,7 @@ def _requirement(line: str, folder: Path) -> RequirementTarget | WheelTarget:
     """Return the target of one requirement line, `--hash` options and all."""
     options = _OPTIONS.search(line)
     text = (line[: options.start()] if options else line).strip()
-    if text.endswith(".whl") and not Path(text).exists() and "://" not in text:
+    if text.endswith(".whl") and not local_path(text).exists() and "://" not in text:
         text = str(_beside(folder, text))
     target = parse_target(text)
     if not isinstance(target, RequirementTarget | WheelTarget):
@@ -120,11 +120,15 @@ def _requirement(line: str, folder: Path) -> RequirementTarget | WheelTarget:
 
 def _hashes(options: str) -> Iterator[str]:
     """Yield the sha256 digests of `--hash=sha256:...`; other algorithms cannot be compared with an index's."""
-    for word in shlex.split(options.replace("--hash ", "--hash=")):
+    try:
+        words = shlex.split(options.replace("--hash ", "--hash="))
+    except ValueError as error:
+        raise UsageError(f"{options.strip()}: not the options of a requirement: {error}") from error
+    for word in words:
         if word.startswith("--hash=sha256:"):
             yield word.removeprefix("--hash=sha256:").lower()
 
 
 def _beside(folder: Path, name: str) -> Path:
     """Return a path relative to the file that names it."""
-    return folder / Path(name).expanduser()
+    return folder / local_path(name)

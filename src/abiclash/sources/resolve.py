@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from abiclash.errors import NotAnalysed, SourceError
+from abiclash.parsing import read_json
 from abiclash.sources import environment, pipconfig, uvconfig
 from abiclash.sources.platform import Platform, Python, Runtime
 from abiclash.sources.request import Request
@@ -133,7 +134,7 @@ def _read(path: Path, seconds: float | None) -> tuple[list[Package], list[NotAna
     try:
         if seconds is not None and time.time() - path.stat().st_mtime > seconds:
             return None
-        content = json.loads(path.read_text("utf-8"))
+        content = read_json(path.read_text("utf-8"))
         packages = [Package(**(p | {"path": Path(p["path"]) if p["path"] else None})) for p in content["packages"]]
         problems = [NotAnalysed(**problem) for problem in content["not_analysed"]]
     except (OSError, ValueError, TypeError, KeyError):

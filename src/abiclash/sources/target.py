@@ -5,6 +5,7 @@ Nothing is resolved here; files are looked at only as far as it takes to know wh
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,18 +109,29 @@ def parse_target(text: str) -> Target:
     if _URL.match(text):
         return _bare_url(text)
     if match := _WHEEL_WITH_EXTRAS.match(text):
-        return wheel_target(text, Path(match["path"]).expanduser(), match["extras"] or "")
-    path = Path(text).expanduser()
+        return wheel_target(text, local_path(match["path"]), match["extras"] or "")
     if text.lower().endswith(_SOURCES):
         raise UsageError(f"{text}: a source distribution, not a wheel; {_NOT_BUILT}")
-    if "/" in text or text in {".", "..", "~"} or _looks_like_a_file(text) or _holds_wheels(path):
-        return _path(text, path)
+    if "/" in text or text in {".", "..", "~"} or _looks_like_a_file(text) or _holds_wheels(text):
+        return _path(text, local_path(text))
     return _requirement(text)
+
+
+def local_path(text: str) -> Path:
+    """Return the path that a text names. Raises UsageError where no file can have such a name."""
+    try:
+        path = Path(text).expanduser()
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+            path.lstat()
+    except (OSError, RuntimeError, ValueError) as error:  # too long; `~` of nobody; NUL
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{text[:200]}: not the name of a file: {reason}; check the path") from error
+    return path
 
 
 def requirements_target(text: str) -> RequirementsTarget:
     """Return the target of `-r FILE`."""
-    path = Path(text).expanduser()
+    path = local_path(text)
     if not path.is_file():
         raise UsageError(f"-r {text}: {_absent(path, 'a requirements file')}")
     return RequirementsTarget(text, path)
@@ -127,7 +139,7 @@ def requirements_target(text: str) -> RequirementsTarget:
 
 def environment_target(text: str) -> EnvironmentTarget:
     """Return the target of `--env PATH`."""
-    path = Path(text).expanduser()
+    path = local_path(text)
     if not path.is_dir():
         raise UsageError(f"--env {text}: {_absent(path, 'the folder of an environment')}")
     if not is_environment(path):
@@ -160,7 +172,11 @@ def _looks_like_a_file(text: str) -> bool:
     return text.endswith((".toml", ".lock", ".txt", ".so")) or ".so." in text
 
 
-def _holds_wheels(path: Path) -> bool:
+def _holds_wheels(text: str) -> bool:
+    try:
+        path = local_path(text)
+    except UsageError:  # a long requirement
+        return False
     return path.is_dir() and any(path.glob("*.whl"))
 
 
@@ -241,7 +257,7 @@ def _wheel_url(text: str, url: str) -> str:
         raise UsageError(f"{redacted(text)}: the URL is not that of a wheel; {_NOT_BUILT}")
     if parts.scheme not in {"", "file"}:
         return url
-    path = Path(unquote(parts.path) if parts.scheme else url).expanduser()
+    path = local_path(unquote(parts.path) if parts.scheme else url)
     return wheel_target(text, path).path.resolve().as_uri()
 
 

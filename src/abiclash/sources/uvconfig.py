@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from abiclash.parsing import read_toml
 from abiclash.sources.pipconfig import SYSTEM, PipSettings
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def config_files(environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
 def _names_index(path: Path) -> bool:
     """Return whether a configuration file of uv names an index; one that cannot be read is left to uv to report."""
     try:
-        content: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        content: dict[str, Any] = read_toml(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
         return False
     if path.name == "pyproject.toml":

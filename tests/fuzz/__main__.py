@@ -1,0 +1,27 @@
+"""python -m tests.fuzz TARGET [libFuzzer options and folders]: fuzz one target with atheris, guided by coverage.
+
+Needs the dependency group `fuzz`. benchmarks/fuzz.py runs all targets, and keeps what they find.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import atheris
+
+from tests.fuzz.target import NAMES, load
+
+
+def main() -> None:
+    name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
+    if name not in NAMES:
+        sys.exit(f"{__doc__}\ntargets: {' '.join(NAMES)}")
+    with atheris.instrument_imports(include=["abiclash"]):
+        target = load(name)
+    options = [f"-max_len={target.longest}", "-timeout=20", "-rss_limit_mb=3000"]
+    atheris.Setup([sys.argv[0], *options, *sys.argv[1:]], target.run)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

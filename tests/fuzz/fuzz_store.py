@@ -1,0 +1,109 @@
+"""The store, when what it wrote has been changed on disk.
+
+An input is a list of edits of 8 bytes: file (1), what to do (1), offset (2), bytes (4). Half of the inputs, those whose
+first byte is odd, get a manifest whose checksums are right again: then the readers behind the checksums have to cope.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import struct
+import zlib
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from abiclash.errors import NotAnalysed, StoreError
+from abiclash.facts.elf import read_object
+from abiclash.facts.model import WheelFacts, WheelFile
+from abiclash.facts.ranges import Ranges
+from abiclash.facts.store import Store
+from abiclash.facts.stored_names import compact
+from tests.facts.compare import differences
+from tests.fuzz.target import Target, kept, scratch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from abiclash.facts.names_table import NameTable
+
+SHA = "ab" * 32
+_EDIT = struct.Struct("<BBH4s")
+
+
+@cache
+def _written() -> tuple[WheelFacts, NameTable, dict[Path, bytes]]:
+    """Write an entry and a document; return what they hold and their files."""
+    largest = max(kept("elf"), key=lambda raw: (raw[:4] == b"\x7fELF", len(raw)))
+    facts, table = read_object(Ranges.whole(largest), "demo/_native.so")
+    wheel = WheelFacts(
+        name="demo", version="1.0", filename="demo-1.0-cp311-cp311-linux_x86_64.whl", sha256=SHA, tags=("cp311",),
+        root_is_purelib=False, requires=("numpy",), requires_python=None, modules=("demo",),
+        files=(WheelFile("demo/_native.so", len(largest), ""),), objects=(replace(facts, path="demo/_native.so"),),
+        not_analysed=(NotAnalysed("demo", "reason"),),
+    )  # fmt: skip
+    root = scratch() / "store"
+    Store(root).put(wheel, compact(table))
+    Store(root).put_document("plans", SHA, b"[1, 2, 3]" * 20)
+    return wheel, table, {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def run(raw: bytes) -> None:
+    wheel, table, files = _written()
+    changed = _edited(files, raw[1:])
+    forged = bool(raw[:1]) and raw[0] % 2 == 1
+    if forged:
+        _forge(changed)
+    for path, content in changed.items():
+        if path.read_bytes() != content:
+            path.write_bytes(content)
+    store = Store(scratch() / "store")
+    found, document = store.get(SHA), store.get_document("plans", SHA)
+    if not forged:
+        assert found is None or not differences((found.objects[0], table), (wheel.objects[0], table))
+        assert document in (None, b"[1, 2, 3]" * 20)
+    with contextlib.suppress(StoreError):
+        store.names(SHA, np.append(table.key[:3], np.uint64(7)))
+    _check_memory()
+    for path, content in files.items():
+        if changed[path] != content:
+            path.write_bytes(content)
+
+
+def _edited(files: dict[Path, bytes], edits: bytes) -> dict[Path, bytes]:
+    changed, paths = dict(files), list(files)
+    for number, do, offset, new in _EDIT.iter_unpack(edits[: len(edits) // _EDIT.size * _EDIT.size]):
+        path = paths[number % len(paths)]
+        content = changed[path]
+        at = offset % (len(content) + 1)
+        length = do // 4 % 4 + 1
+        match do % 4:
+            case 0:
+                content = content[:at] + new[:length] + content[at + length :]
+            case 1:
+                content = content[:at]
+            case 2:
+                content = content[:at] + new[:length] + content[at:]
+            case _:
+                content = content[:at] + content[at + length :]
+        changed[path] = content
+    return changed
+
+
+def _forge(files: dict[Path, bytes]) -> None:
+    """Make the manifest fit the changed files."""
+    manifest = next(path for path in files if path.name == "manifest.json")
+    sums = {path.name: [len(content), zlib.crc32(content)] for path, content in files.items()}
+    files[manifest] = json.dumps(sums).encode()
+
+
+def _check_memory() -> None:
+    """Nothing may fill the file system in memory."""
+    assert shutil.disk_usage(scratch()).free > 1 << 20
+
+
+TARGET = Target("store", run, 1 + 8 * 16)
