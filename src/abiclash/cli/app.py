@@ -27,6 +27,7 @@ COMMANDS = {
     "bindings": "Predict which definition each symbol reference gets.",
     "plan": "Show what an import loads, in order, and how that is known.",
     "verify": "Run the imports for real and compare with the prediction.",
+    "investigate": "Find out by experiment why imports crash; writes a report with proof.",
     "triage": "Tell the likely causes of a crash or a failed import from its text.",
     "corpus": "Scan named sets of packages pair by pair, compare runs, publish them.",
     "host": "List, show and capture host profiles.",

@@ -90,10 +90,10 @@ def _prepared(
 
     wanted = python or f"{sys.version_info.major}.{sys.version_info.minor}"
     made = make_environment(targets, find_python(wanted), (cache or default_root()) / "environments")
-    return made.python, modules or tuple(_module(target, made.path) for target in targets)
+    return made.python, modules or tuple(module_of(target, made.path) for target in targets)
 
 
-def _module(target: str, environment: Path) -> str:
+def module_of(target: str, environment: Path) -> str:
     """Return what importing a package means: its module of the same name, else its only or first public one."""
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - heavy
     from packaging.utils import canonicalize_name  # noqa: PLC0415
