@@ -48,7 +48,7 @@ def prove(lock: Lock, cache: Path, results: Path, workers: int = 0) -> Proof:
     executor.close()
     proof = Proof(len(every), len(through))
     for pair in every:
-        played = json.loads((results / pair.path(lock.variant, lock.orders)).read_text())
+        played = json.loads((results / pair.path(lock.variant, lock.orders, observed=False)).read_text())
         names = (pair.one.name, pair.other.name)
         grave = own(played, alone[names[0]] | alone[names[1]])
         proof.interfering += bool(played["interferes"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Self
 
+from rich import filesize
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -15,6 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from abiclash.reports.safe import name
 
@@ -39,11 +41,27 @@ class _Amount(ProgressColumn):
         return self._columns[task.fields["unit"]].render(task)
 
 
+class _Rate(ProgressColumn):
+    """How fast it goes."""
+
+    def render(self, task: Row) -> RenderableType:
+        if not task.speed:
+            return Text()
+        bytes_ = task.fields["unit"] == "bytes"
+        return Text(f"{filesize.decimal(int(task.speed))}/s" if bytes_ else f"{task.speed:.2g}/s")
+
+
 class Bars:
     """A `progress.Progress`: one bar for each task that is under way."""
 
     def __init__(self) -> None:
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(24), _Amount(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(24),
+            _Amount(),
+            _Rate(),
+            TimeRemainingColumn(),
+        )
         self._live = Progress(*columns, console=Console(stderr=True), transient=True)
         self._lock = threading.Lock()
         self._open = 0

@@ -87,7 +87,7 @@ def _locked(
 
     corpus = manifest.load(name).limited(limit)
     how = Options(cache or default_root(), offline=offline)
-    progress = terminal.progress(quiet=quiet)
+    progress = terminal.lasting_progress(quiet=quiet)
     return locks.make_lock(corpus, corpus.variant(python), how, constraints=constraints, progress=progress)
 
 
@@ -109,6 +109,9 @@ _SCAN: tuple[Callable[[Any], Any], ...] = (
         help="Stop after 30m or 2h; run again later.",
     ),
     options.FACTS,
+    click.option(
+        "--observe", is_flag=True, help="RUN THE PACKAGES' OWN CODE: import each in a throw-away environment first."
+    ),
     options.CACHE,
     corpus_options.OFFLINE,
 )
@@ -166,6 +169,7 @@ def _pipeline(
     cache: Path | None,
     *,
     offline: bool,
+    observe: bool,
     quiet: bool,
     **given: Any,
 ) -> Any:
@@ -183,8 +187,8 @@ def _pipeline(
             found = found.limited(given["limit"])
     where = results or corpus_options.kept(cache)
     engine = make_executor(executor, workers)
-    budget, progress = Budget(disk, seconds), terminal.progress(quiet=quiet)
-    return Pipeline(found, root, where, engine, budget, progress, facts, offline)
+    budget, progress = Budget(disk, seconds), terminal.lasting_progress(quiet=quiet)
+    return Pipeline(found, root, where, engine, budget, progress, facts, offline, observe)
 
 
 @command.command("nightly")
@@ -227,7 +231,7 @@ def nightly(
         scratch.replace(pinned)
     status: int = context.invoke(
         scan, name=name, lock_file=pinned, results=where, cache=cache, disk=disk, seconds=seconds, quiet=True,
-        form="text", output=None, color="never", executor="local", workers=None, facts="", offline=False,
+        form="text", output=None, color="never", executor="local", workers=None, facts="", offline=False, observe=False,
         python=None, limit=None, constraints=(),
     )  # fmt: skip
     context.invoke(

@@ -59,3 +59,12 @@ def progress(*, quiet: bool) -> Progress:
     from abiclash.cli.bars import Bars  # noqa: PLC0415 - rich is for terminals only
 
     return Bars()
+
+
+def lasting_progress(*, quiet: bool) -> Progress:
+    """Return bars on a terminal, else lines: for work of hours, whose log is looked at."""
+    if quiet or sys.stderr.isatty():
+        return progress(quiet=quiet)
+    from abiclash.cli.lines import Lines  # noqa: PLC0415 - as above
+
+    return Lines()

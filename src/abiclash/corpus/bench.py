@@ -40,7 +40,8 @@ class Place:
     """Where a task finds its inputs and leaves its results; small, so that it travels with every task.
 
     cache: folder of wheels and facts. results: path or URL. lock: digest of the lock, which lies in the results.
-    facts: published facts to take where there are some, or ''. offline: fetch no wheel.
+    facts: published facts to take where there are some, or ''. offline: fetch no wheel. observed: load plans were
+    observed first, so that results are others.
     """
 
     cache: str
@@ -48,6 +49,7 @@ class Place:
     lock: str
     facts: str = ""
     offline: bool = False
+    observed: bool = False
 
     @property
     def lock_path(self) -> str:

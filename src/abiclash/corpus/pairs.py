@@ -46,10 +46,10 @@ class Pair:
     def names(self) -> list[str]:
         return [self.one.name, self.other.name]
 
-    def path(self, variant: Variant, orders: str) -> str:
+    def path(self, variant: Variant, orders: str, *, observed: bool) -> str:
         """Return where its result lies: under a key of all files that take part, the variant and the engine."""
         parts = [[root.name, root.files] for root in (self.one, self.other)]
-        name = key(engine(), asdict(variant), orders, parts, self.follow)
+        name = key(engine(), asdict(variant), orders, parts, self.follow, observed)
         return f"pairs/{name[:2]}/{name}.json"
 
 
@@ -87,7 +87,7 @@ def simulate_pairs(task: PairsTask) -> int:
     desk = bench(task.place)
     count = 0
     for pair in task.pairs:
-        where = pair.path(desk.lock.variant, desk.lock.orders)
+        where = pair.path(desk.lock.variant, desk.lock.orders, observed=task.place.observed)
         if not desk.results.has(where):
             content = _pair(desk, pair)
             desk.results.put(where, json.dumps(content, separators=(",", ":")).encode())

@@ -55,7 +55,7 @@ class Budget:
 
 @dataclass
 class Pipeline:
-    """One run. results: path or URL. facts: published facts to take, or ''."""
+    """One run. results: path or URL. facts: published facts to take. observe: first run the packages' imports."""
 
     lock: Lock
     cache: Path
@@ -65,6 +65,7 @@ class Pipeline:
     progress: Progress = field(default_factory=Silent)
     facts: str = ""
     offline: bool = False
+    observe: bool = False
     meter: Meter = field(default_factory=Meter)
 
     def __post_init__(self) -> None:
@@ -72,17 +73,18 @@ class Pipeline:
         self._end = None if self.budget.seconds is None else time.monotonic() + self.budget.seconds
         self._problems: dict[str, str] = {}
         self._deaths: dict[str, str] = {}
+        self._unseen: dict[str, str] = {}
         self.fetched = 0
 
     def run(self) -> Snapshot:
         """Return the finished run. Raises Unfinished when the time is over, StoreError where nothing can be kept."""
-        self.place = Place(str(self.cache), self.results, self.lock.digest, self.facts, self.offline)
+        self.place = Place(str(self.cache), self.results, self.lock.digest, self.facts, self.offline, self.observe)
         if not self._results.has(self.place.lock_path):
             self._results.put(self.place.lock_path, locks.render(self.lock).encode())
         roots = self._survey_all()
         surveys = {root.name: self._document(root) for root in roots}
         with self.meter.stage("join", len(roots)):
-            keys = [survey_key(self.lock.variant, root) for root in roots]
+            keys = [self._key(root) for root in roots]
             joined = join_surveys(self._results, keys, list(surveys.values()), bench(self.place), roots)
         played = self._play(roots, joined)
         with self.meter.stage("findings", len(played)):
@@ -107,6 +109,8 @@ class Pipeline:
                         self._problems[task.sha256] = problem
             readable = [self._readable(root) for root in batch]
             whole = [root for root in readable if root.files]
+            if self.observe:
+                self._observe(whole)
             with self.meter.stage("surveys", len(whole)):
                 left = [SurveyTask(self.place, root) for root in whole if not self._surveyed(root)]
                 for one, key in self._run("surveying packages", survey, left):
@@ -116,6 +120,16 @@ class Pipeline:
             if self.budget.disk is not None:
                 self._drop(files, before)
         return done
+
+    def _observe(self, roots: Sequence[Root]) -> None:
+        """Run the packages' imports and keep what they load; what cannot be seen is inferred as ever, and told."""
+        from abiclash.corpus.observing import observe  # noqa: PLC0415 - runs foreign code, and is asked for
+
+        with self.meter.stage("observing", len(roots)):
+            tasks = [SurveyTask(self.place, root) for root in roots]
+            for task, unseen in self._run("observing imports", observe, tasks):
+                if not isinstance(unseen, Lost):
+                    self._unseen[task.root.name] = "; ".join(f"{what}: {reason}" for what, reason in unseen)
 
     def _batches(self) -> Iterator[list[Root]]:
         """Yield packages in groups whose wheels fit into the disk budget together."""
@@ -150,10 +164,13 @@ class Pipeline:
         return replace(root, files=() if own else tuple(file for file in root.files if file not in lost))
 
     def _surveyed(self, root: Root) -> bool:
-        return all(map(self._results.has, paths(survey_key(self.lock.variant, root))))
+        return all(map(self._results.has, paths(self._key(root))))
+
+    def _key(self, root: Root) -> str:
+        return survey_key(self.lock.variant, root, observed=self.observe)
 
     def _document(self, root: Root) -> dict[str, Any]:
-        content = self._results.get(paths(survey_key(self.lock.variant, root))[0])
+        content = self._results.get(paths(self._key(root))[0])
         if content is None:
             raise StoreError(f"the survey of {root.name} is gone from the results; run it again, and it is made anew")
         return dict(read_json(content))
@@ -168,7 +185,8 @@ class Pipeline:
                 if file in self._problems
             ]
             died = [self._deaths[root.name]] if root.name in self._deaths else []
-            problem = "; ".join([*([root.problem] if root.problem else []), *lost, *died])
+            told = [root.problem, *lost, *died, self._unseen.get(root.name, "")]
+            problem = "; ".join(part for part in told if part)
             roots.append(replace(root, problem=problem))
         return replace(self.lock, roots=tuple(roots))
 
@@ -180,7 +198,7 @@ class Pipeline:
         Pairs of the first packages come first, so that a run that is cut short has a smaller corpus complete.
         """
         wanted = pairs.wanted((roots[one], roots[other], mask) for one, other, mask in joined.pairs)
-        where = {pair: pair.path(self.lock.variant, self.lock.orders) for pair in wanted}
+        where = {pair: pair.path(self.lock.variant, self.lock.orders, observed=self.observe) for pair in wanted}
         ranks = {root.name: rank for rank, root in enumerate(roots)}
         left = [pair for pair in wanted if not self._results.has(where[pair])]
         left.sort(key=lambda pair: (ranks[pair.other.name], ranks[pair.one.name]))

@@ -41,9 +41,9 @@ class SurveyTask:
     root: Root
 
 
-def survey_key(variant: Variant, root: Root) -> str:
-    """Return the key of a package's survey: its files, the variant and the engine."""
-    return key(engine(), signature.VERSION, asdict(variant), root.name, root.files)
+def survey_key(variant: Variant, root: Root, *, observed: bool) -> str:
+    """Return the key of a package's survey: its files, the variant, the engine, and whether its loads were observed."""
+    return key(engine(), signature.VERSION, asdict(variant), root.name, root.files, observed)
 
 
 def paths(survey: str) -> tuple[str, str]:
@@ -54,7 +54,7 @@ def paths(survey: str) -> tuple[str, str]:
 def survey(task: SurveyTask) -> str:
     """Make a package's survey unless it is there already; return its key. What goes wrong is in the document."""
     desk = bench(task.place)
-    found = survey_key(desk.lock.variant, task.root)
+    found = survey_key(desk.lock.variant, task.root, observed=task.place.observed)
     document, rows = paths(found)
     if desk.results.has(document) and desk.results.has(rows):
         return found
