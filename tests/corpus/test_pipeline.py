@@ -92,6 +92,26 @@ def test_budgets(index: Index, tmp_path: Path) -> None:
     assert scan(lock, tmp_path / "late").folder == whole.folder
 
 
+class Late(Pipeline):
+    """A run whose time is over when most pairs are played."""
+
+    def _check_time(self, title: str, left: int) -> None:
+        if title == "playing pairs" and left == 2:
+            raise Unfinished(title)
+
+
+def test_a_partial_run_says_what_it_did_not_play(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("abiclash.corpus.pairs.CHUNK", 1)
+    lock = lock_of(index)
+    folders = tmp_path / "cache", str(tmp_path / "results")
+    with pytest.raises(Unfinished):
+        Late(lock, *folders, LocalExecutor(0)).run()
+    totals = Late(lock, *folders, LocalExecutor(0), Budget(partial=True)).run().run["totals"]
+    assert 0 < totals["simulated"] < totals["candidates"]
+    whole = Pipeline(lock, *folders, LocalExecutor(0)).run().run["totals"]
+    assert whole["simulated"] == whole["candidates"] == totals["candidates"]
+
+
 def test_a_bad_index_changes_nothing(index: Index, tmp_path: Path) -> None:
     lock = lock_of(index)
     whole = scan(lock, tmp_path / "one")

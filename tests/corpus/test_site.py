@@ -205,7 +205,15 @@ def hostile_site(tmp_path: Path) -> Path:
     }
     package |= {"native": True, "counts": {}, "loads": {}, "findings": [], "not_analysed": [[HOSTILE, HOSTILE]]}
     results = FolderResults(tmp_path / "results")
-    totals = {"packages": 1, "analysed": 1, "wheels": 1, "candidates": 1, "interfering": 1, "severities": {"error": 1}}
+    totals = {
+        "packages": 1,
+        "analysed": 1,
+        "wheels": 1,
+        "candidates": 1,
+        "simulated": 1,
+        "interfering": 1,
+        "severities": {"error": 1},
+    }
     variant = {"python": "3.11", "platform": "p", "host": "h"}
     for day, findings in (("2026-01-01", []), ("2026-01-02", [finding])):
         run = {"corpus": "small", "created": day, "tool": HOSTILE, "variant": variant, "totals": totals}

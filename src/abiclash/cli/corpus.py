@@ -101,13 +101,8 @@ _SCAN: tuple[Callable[[Any], Any], ...] = (
     click.option("--executor", default="local", metavar="WHERE", help="local, or dask:ADDRESS, or dask:local:2."),
     click.option("--workers", type=click.IntRange(0), help="Local worker processes (default: one per processor)."),
     corpus_options.DISK,
-    click.option(
-        "--time",
-        "seconds",
-        callback=corpus_options.seconds,
-        metavar="TIME",
-        help="Stop after 30m or 2h; run again later.",
-    ),
+    corpus_options.SECONDS,
+    corpus_options.PARTIAL,
     options.FACTS,
     click.option(
         "--observe", is_flag=True, help="RUN THE PACKAGES' OWN CODE: import each in a throw-away environment first."
@@ -154,7 +149,9 @@ def scan(*, form: str, output: Path | None, color: str, quiet: bool, **given: An
     terminal.write(shown, output)
     if any(finding["severity"] == "error" for finding in found.findings):
         return FOUND
-    return PARTIAL if any(package["not_analysed"] for package in found.packages) else 0
+    totals = found.run["totals"]
+    whole = totals["simulated"] == totals["candidates"] and not any(one["not_analysed"] for one in found.packages)
+    return 0 if whole else PARTIAL
 
 
 def _pipeline(
@@ -170,6 +167,7 @@ def _pipeline(
     *,
     offline: bool,
     observe: bool,
+    partial: bool,
     quiet: bool,
     **given: Any,
 ) -> Any:
@@ -187,7 +185,7 @@ def _pipeline(
             found = found.limited(given["limit"])
     where = results or corpus_options.kept(cache)
     engine = make_executor(executor, workers)
-    budget, progress = Budget(disk, seconds), terminal.lasting_progress(quiet=quiet)
+    budget, progress = Budget(disk, seconds, partial), terminal.lasting_progress(quiet=quiet)
     return Pipeline(found, root, where, engine, budget, progress, facts, offline, observe)
 
 
@@ -231,8 +229,8 @@ def nightly(
         scratch.replace(pinned)
     status: int = context.invoke(
         scan, name=name, lock_file=pinned, results=where, cache=cache, disk=disk, seconds=seconds, quiet=True,
-        form="text", output=None, color="never", executor="local", workers=None, facts="", offline=False, observe=False,
-        python=None, limit=None, constraints=(),
+        form="text", output=None, color="never", executor="local", workers=None, facts="", offline=False,
+        observe=False, partial=True, python=None, limit=None, constraints=(),
     )  # fmt: skip
     context.invoke(
         corpus_runs.publish, name=name, folder=folder / "site", python=None, results=where, base=base,

@@ -50,4 +50,7 @@ def seconds(_: click.Context, __: click.Parameter, value: str | None) -> float |
 
 
 DISK = click.option("--disk", callback=size, metavar="SIZE", help="Keep at most so many wheels at once, such as 20GB.")
+PARTIAL = click.option(
+    "--partial", is_flag=True, help="When the time is over, end with the pairs that were played; the rest is counted."
+)
 SECONDS = click.option("--time", "seconds", callback=seconds, metavar="TIME", help="Stop after 30m or 2h; run again.")

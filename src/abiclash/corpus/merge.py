@@ -155,6 +155,7 @@ def _pair_table(names: Sequence[str], joined: Joined, pairs: Sequence[Mapping[st
             "one": [one for one, _, _ in rows],
             "other": [other for _, other, _ in rows],
             "contact": [kinds for _, _, kinds in rows],
+            "played": [int(found is not None) for found in results],
             "interferes": [int(bool(found and found["interferes"])) for found in results],
             "findings": [len(found["findings"]) if found else 0 for found in results],
         }

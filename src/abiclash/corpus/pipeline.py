@@ -47,10 +47,15 @@ class Unfinished(AbiclashError):  # noqa: N818 - a result: run it again, and it 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """disk: bytes of fetched wheels at once; None keeps them all. seconds: of the run; None for no limit."""
+    """disk: bytes of fetched wheels at once; None keeps them all. seconds: of the run; None for no limit.
+
+    partial: when the time is over while pairs are played, end with a snapshot of those that were; it says how many
+    were not. Without it there is none until all are.
+    """
 
     disk: int | None = None
     seconds: float | None = None
+    partial: bool = False
 
 
 @dataclass
@@ -204,11 +209,19 @@ class Pipeline:
         left.sort(key=lambda pair: (ranks[pair.other.name], ranks[pair.one.name]))
         lost: dict[pairs.Pair, str] = {}
         with self.meter.stage("pairs", len(left)):
-            tasks = pairs.tasks(self.place, left)
-            for task, found in self._run("playing pairs", pairs.simulate_pairs, tasks, lambda task: len(task.pairs)):
-                if isinstance(found, Lost):
-                    lost |= dict.fromkeys(task.pairs, found.reason)
+            try:
+                self._simulate(left, lost)
+            except Unfinished:
+                if not self.budget.partial:
+                    raise
+                where = {pair: path for pair, path in where.items() if self._results.has(path)}
         return [self._played(pair, path, lost.get(pair)) for pair, path in where.items()]
+
+    def _simulate(self, left: Sequence[pairs.Pair], lost: dict[pairs.Pair, str]) -> None:
+        tasks = pairs.tasks(self.place, left)
+        for task, found in self._run("playing pairs", pairs.simulate_pairs, tasks, lambda task: len(task.pairs)):
+            if isinstance(found, Lost):
+                lost.update(dict.fromkeys(task.pairs, found.reason))
 
     def _played(self, pair: pairs.Pair, path: str, lost: str | None) -> dict[str, Any]:
         content = self._results.get(path)

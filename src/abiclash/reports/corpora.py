@@ -76,7 +76,7 @@ def of_run(folder: str, run: Mapping[str, Any], findings: Sequence[Mapping[str, 
     lines = [f"{paint(run['corpus'], 'bold')} {folder.rpartition('/')[2]}"]
     lines.append(
         f"{totals['analysed']} of {totals['packages']} packages, {totals['wheels']} wheels; {totals['candidates']:,} "
-        f"candidate pairs, {totals['interfering']:,} interfere; findings: "
+        f"candidate pairs, {totals['simulated']:,} played, {totals['interfering']:,} interfere; findings: "
         + (", ".join(f"{count} {severity}" for severity, count in totals["severities"].items()) or "none")
     )
     for finding in findings:

@@ -76,7 +76,8 @@ class Site:
         variant = run["variant"]
         facts = [
             ("packages", f"{totals['analysed']} of {totals['packages']}, {totals['wheels']} wheels"),
-            ("candidate pairs", f"{totals['candidates']}, of which {totals['interfering']} interfere"),
+            ("candidate pairs", f"{totals['candidates']}, {totals['simulated']} of them played"),
+            ("interfering pairs", totals["interfering"]),
             ("looked at as", f"CPython {variant['python']}, {variant['platform']}, host {variant['host']}"),
             ("run", f"{self.latest.id}, abiclash {run['tool']}"),
         ]
