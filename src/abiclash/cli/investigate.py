@@ -144,7 +144,7 @@ def _asked(
 
     The rules only say where to look first: an investigation goes on without them.
     """
-    from abiclash.scan import ScanRequest, scan  # noqa: PLC0415 - heavy
+    from abiclash.scanning import ScanRequest, scan  # noqa: PLC0415 - heavy
     from abiclash.sources.environment import python_of  # noqa: PLC0415
 
     request = (
