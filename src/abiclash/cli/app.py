@@ -32,6 +32,8 @@ COMMANDS = {
     "corpus": "Scan named sets of packages pair by pair, compare runs, publish them.",
     "host": "List, show and capture host profiles.",
     "rules": "List the rules, or explain one.",
+    "config": "Say which configuration applies here; print its schema.",
+    "completion": "Print what bash, zsh or fish need to complete abiclash.",
 }
 """Name -> one line of help; the module of the same name in this package holds it. Kept here so that --help imports
 none of them."""
@@ -60,8 +62,13 @@ EPILOG = """\b
 Examples:
   abiclash scan tensorflow==1.13.1 pyarrow==0.13.0 --python 3.7
   abiclash scan -r requirements.txt
-  abiclash scan --env .venv
+  abiclash env                                  # why does this environment crash?
+  abiclash check dist/*.whl --against numpy,pandas
+  abiclash triage < crash.txt
   abiclash rules split-state
+
+Environment: ABICLASH_CACHE is the folder of wheels and facts; NO_COLOR turns colours off; the package index, proxies
+and certificates are those of pip and uv. Shell completion: abiclash completion --help.
 
 Exit status: 0 nothing found, 1 findings, 2 could not be done, 3 nothing found but something could not be read."""
 
