@@ -85,7 +85,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None, word
 
 
 def test_names_that_no_file_can_have_cost_their_line_only(tmp_path: Path) -> None:
-    text = f"{'n' * 5000}.whl\n~nobody-at-all/x.whl\n-r {'n' * 300}\nsix==1 --hash='sha256:0\nflask\n"
+    text = f"{'n' * 5000}.whl\n~nobody-at-all/x.whl\n-r {'n' * 300}\nsix==1 --hash='sha256:0\nhttps://[[/x-1-py3-none-any.whl\nflask\n"
     found = read(tmp_path / "r.txt", text)
     assert lines(found) == ["flask"]
-    assert [problem.what for problem in found.not_analysed] == [f"{tmp_path}/r.txt:{line}" for line in range(1, 5)]
+    assert [problem.what for problem in found.not_analysed] == [f"{tmp_path}/r.txt:{line}" for line in range(1, 6)]

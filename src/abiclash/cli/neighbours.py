@@ -34,10 +34,18 @@ def _expanded(text: str) -> Iterator[str]:
     if text in manifest.names() or path.suffix == ".toml":
         yield from manifest.load(text).packages
     elif path.is_file():
-        lines = (line.partition("#")[0].strip() for line in path.read_text("utf-8").splitlines())
+        lines = (line.partition("#")[0].strip() for line in _text(path).splitlines())
         yield from (line for line in lines if line and not line.startswith("-"))
     else:
         yield from (part.strip() for part in text.split(",") if part.strip())
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a UTF-8 text"
+        raise UsageError(f"--against {path}: cannot be read: {reason}; name a file with a name on each line") from error
 
 
 def _corpora() -> str:

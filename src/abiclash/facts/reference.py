@@ -32,8 +32,8 @@ DF_SYMBOLIC, DF_TEXTREL, DF_BIND_NOW, DF_STATIC_TLS = 2, 4, 8, 16
 _FOLDED = {"DT_SYMBOLIC": DF_SYMBOLIC, "DT_TEXTREL": DF_TEXTREL, "DT_BIND_NOW": DF_BIND_NOW}
 
 # What pyelftools lets out on damaged files besides its own errors.
-_LEAKS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, TypeError, ValueError)
-_DAMAGE = (ELFError, ConstructError, struct.error, RuntimeError, *_LEAKS)
+_LEAKS = (ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, StopIteration, TypeError)
+_DAMAGE = (ELFError, ConstructError, struct.error, RuntimeError, ValueError, *_LEAKS)
 
 
 def read_reference(raw: bytes, path: str) -> tuple[ObjectFacts, NameTable]:

@@ -111,7 +111,10 @@ def _index_urls(settings: IndexSettings, environ: Mapping[str, str]) -> Iterable
 def _credentials(urls: Iterable[str]) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     for url in urls:
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+        except ValueError:  # whoever uses it says so
+            continue
         if parts.hostname and parts.username:
             found.setdefault(parts.hostname, (unquote(parts.username), unquote(parts.password or "")))
     return found

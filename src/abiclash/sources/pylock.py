@@ -153,12 +153,16 @@ def file_at(
     filename: str | None, url: str | None, path: str | None, folder: Path, hashes: Mapping[str, str]
 ) -> File | None:
     """Return a wheel named by URL or path, local files by path; None for what is no wheel."""
+    try:
+        parts = urlsplit(url or "")
+    except ValueError:
+        return None
     local = None
     if path is not None:
         local = folder / path
-    elif url is not None and urlsplit(url).scheme == "file":
-        local = Path(unquote(urlsplit(url).path))
-    name = filename or (local.name if local else unquote(urlsplit(url or "").path.rpartition("/")[2]))
+    elif parts.scheme == "file":
+        local = Path(unquote(parts.path))
+    name = filename or (local.name if local else unquote(parts.path.rpartition("/")[2]))
     sha256 = hashes.get("sha256")
     if "/" in name or (sha256 is not None and not _SHA256.fullmatch(sha256)):
         return None  # both become parts of a path in the cache

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from packaging.pylock import is_valid_pylock_path
 from packaging.requirements import InvalidRequirement, Requirement
@@ -229,7 +229,7 @@ def _folder(text: str, path: Path) -> FolderTarget:
 
 def _bare_url(text: str) -> RequirementTarget:
     """Return the requirement for a URL alone: only a wheel's says the name of its project."""
-    filename = unquote(urlsplit(text).path.rpartition("/")[2])
+    filename = unquote(_parts(text).path.rpartition("/")[2])
     try:
         name, *_ = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
@@ -250,9 +250,16 @@ def _requirement(text: str) -> RequirementTarget:
     return RequirementTarget(redacted(text), canonicalize_name(requirement.name), str(requirement))
 
 
+def _parts(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{redacted(url)}: not a URL: {error}; check it") from error
+
+
 def _wheel_url(text: str, url: str) -> str:
     """Return the URL of `name @ URL`, absolute where it is a path; UsageError where it is not that of a wheel."""
-    parts = urlsplit(url)
+    parts = _parts(url)
     if not unquote(parts.path).endswith(".whl"):
         raise UsageError(f"{redacted(text)}: the URL is not that of a wheel; {_NOT_BUILT}")
     if parts.scheme not in {"", "file"}:
