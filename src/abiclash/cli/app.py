@@ -74,13 +74,25 @@ Exit status: 0 nothing found, 1 findings, 2 could not be done, 3 nothing found b
 
 
 @click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=AMOUNT",
+    help="Refuse wheels beyond this, such as member=2G; see docs/limits.md.",
+)
 @click.version_option(__version__, prog_name="abiclash", message="%(prog)s %(version)s")
-def app() -> None:
+def app(limits: tuple[str, ...]) -> None:
     """Find ABI conflicts between Python wheels before they crash.
 
     abiclash predicts which definition the dynamic linker gives to each symbol reference of the packages, in each
     import order, and says where that breaks them. Nothing is installed or executed.
     """
+    if limits:
+        from abiclash.facts.limits import set_limit  # noqa: PLC0415 - start-up
+
+        for text in limits:
+            set_limit(text)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -12,8 +12,9 @@ from stat import S_ISLNK
 from typing import TYPE_CHECKING, Self
 
 from abiclash.errors import NotAnalysed, WheelError
-from abiclash.facts.inflate import DEFLATED, STORED, Limits, Packed, checked, inflate, peek
+from abiclash.facts.inflate import DEFLATED, STORED, Packed, checked, inflate, peek
 from abiclash.facts.installed import installed_path
+from abiclash.facts.limits import Limits, over
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,7 +56,7 @@ class Archive:
 
     def __init__(self, path: Path, limits: Limits | None = None) -> None:
         self.path = path
-        self.limits = limits or Limits()
+        self.limits = limits or Limits.load()
         try:
             self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -87,7 +88,10 @@ class Archive:
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error) as error:
             raise WheelError(f"{self.path}: not a readable zip file ({error}); fetch it again") from error
         if len(entries) > self.limits.members:
-            raise WheelError(f"{self.path}: {len(entries)} members, more than the limit of {self.limits.members}")
+            raise WheelError(f"{self.path}: {len(entries)} members, {over('members', self.limits.members)}")
+        total = sum(entry.file_size for entry in entries)
+        if total > self.limits.total:
+            raise WheelError(f"{self.path}: its members have {total} bytes, {over('total', self.limits.total)}")
         entries.sort(key=lambda entry: entry.header_offset)
         bounds = [entry.header_offset for entry in entries[1:]] + ([end] if entries else [])
         return list(zip(entries, bounds, strict=True))
@@ -105,7 +109,9 @@ class Archive:
             record = os.pread(self._file, _END64_RECORD.size, _END64_LOCATOR.unpack_from(tail, locator_at)[2])
             size = _END64_RECORD.unpack(record)[8] if len(record) == _END64_RECORD.size else 0
         if size > self.limits.directory:
-            raise WheelError(f"{self.path}: its zip directory has {size} bytes (limit {self.limits.directory})")
+            raise WheelError(
+                f"{self.path}: its zip directory has {size} bytes, {over('directory', self.limits.directory)}"
+            )
 
     def _packed(self, member: Member) -> Packed:
         """Locate a member's data through its local header, which must agree with the directory."""
@@ -133,7 +139,7 @@ class Archive:
     def read(self, member: Member) -> bytes:
         """Return the verified bytes of a member of at most `limits.text` bytes. Raises WheelError."""
         if member.size > self.limits.text:
-            raise WheelError(f"it has {member.size} bytes, more than the limit of {self.limits.text} for text")
+            raise WheelError(f"it has {member.size} bytes of text, {over('text', self.limits.text)}")
         return b"".join(checked(self._file, self._packed(member), self.limits))
 
     def head(self, member: Member, length: int) -> bytes:
@@ -214,7 +220,7 @@ def _fault(entry: zipfile.ZipInfo, limits: Limits) -> str | None:
     """Why one directory entry, taken by itself, must not be read."""
     name = entry.filename
     if len(name) > limits.name:
-        return f"its name is longer than the limit of {limits.name} characters"
+        return f"its name has {len(name)} characters, {over('name', limits.name)}"
     if entry.orig_filename != name or _UNFIT.search(name):
         return "its name contains a backslash or a control character, or points outside of the wheel"
     if S_ISLNK(entry.external_attr >> 16):

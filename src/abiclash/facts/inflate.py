@@ -11,12 +11,15 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 
 from abiclash.errors import WheelError
+from abiclash.facts.limits import over
 from abiclash.facts.ranges import Ranges, merge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
+
+    from abiclash.facts.limits import Limits
 
     Select = Callable[[bytes, int], list[tuple[int, int]]]
     Allocate = Callable[[int], NDArray[np.uint8]]
@@ -30,24 +33,6 @@ STORED, DEFLATED = 0, 8
 _INPUT = 1 << 18
 _OUTPUT = 1 << 18  # stays in a processor's cache until it is checked and copied
 _INFLATE_ERROR = cast("type[Exception]", igzip_lib.IsalError)  # its stubs declare an instance
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a wheel may ask of this machine before it is refused (a zip bomb is a few kilobytes).
-
-    directory: bytes of the zip directory. members: number of members. name: bytes of a member's name.
-    member: bytes of one inflated member. ratio: inflated to packed bytes, of members beyond `free` bytes.
-    text: bytes of a member that is read as a whole (metadata, Python source).
-    """
-
-    directory: int = 64 << 20
-    members: int = 250_000
-    name: int = 1024
-    member: int = 8 << 30
-    ratio: int = 250
-    free: int = 64 << 20
-    text: int = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +124,9 @@ def peek(file: int, member: Packed, length: int) -> bytes:
 def checked(file: int, member: Packed, limits: Limits) -> Iterator[bytes]:
     """Yield the inflated bytes of a member; raise WheelError when they break a limit or are not what was declared."""
     if member.size > limits.member:
-        raise WheelError(f"it inflates to {member.size} bytes, more than the limit of {limits.member}")
+        raise WheelError(f"it inflates to {member.size} bytes, {over('member', limits.member)}")
     if member.size > max(limits.free, limits.ratio * member.packed):
-        raise WheelError(f"it inflates to more than {limits.ratio} times its packed size (limit on ratio)")
+        raise WheelError(f"its inflated bytes to its packed ones are {over('ratio', limits.ratio)}")
     crc = total = 0
     for piece in pieces(file, member):
         total += len(piece)

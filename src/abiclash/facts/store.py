@@ -27,6 +27,7 @@ from isal import isal_zlib
 
 from abiclash.errors import NotAnalysed, StoreError
 from abiclash.facts.entry import decode, encode, pack, unpack
+from abiclash.facts.limits import Limits
 from abiclash.facts.model import SCHEMA, ObjectFacts, WheelFacts
 from abiclash.facts.stored_names import find_names, name_column, name_files
 from abiclash.parsing import read_json
@@ -74,7 +75,7 @@ class Store:
         self.root = root or default_root()
         self.upstream = upstream
         self.problem: StoreError | None = None
-        self._base = self.root / f"facts-{schema}"
+        self._base = self.root / f"facts-{schema}{Limits.load().key}"
         self._unwritten: dict[str, dict[str, bytes]] = {}
         self._unwritten_documents: dict[Path, bytes] = {}
         self._swept = False

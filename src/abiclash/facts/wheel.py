@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from abiclash.facts.archive import Member
     from abiclash.facts.arena import Arena
-    from abiclash.facts.inflate import Limits, Select
+    from abiclash.facts.inflate import Select
+    from abiclash.facts.limits import Limits
     from abiclash.facts.model import ObjectFacts
     from abiclash.facts.stored_names import Names
 
