@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from abiclash.errors import NotAnalysed
 from abiclash.gate.target import fit
 from abiclash.gate.worker import Refused
-from abiclash.rules.model import Audience, Outcome
+from abiclash.rules.model import Audience, Outcome, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -117,15 +117,19 @@ def _absent(result: ScanResult, name: str) -> str | None:
 def _standing(result: ScanResult, found: Sequence[Finding]) -> Standing:
     """Return the worst outcome of any order, as far as findings of the pair account for it."""
     outcomes = {verdict.outcome for verdict in result.orders}
-    if not any(finding.severity == "error" for finding in found):
+    if not any(finding.severity is Severity.ERROR for finding in found):
         return Standing.CLEAN
     return Standing.LOAD_FAILURE if Outcome.LOAD_FAILURE in outcomes else Standing.CONFLICT
 
 
 def _concerns(finding: Finding, name: str) -> bool:
-    """Tell whether a finding of a wheel alone is its maintainer's business."""
+    """Tell whether a finding of a wheel alone is its maintainer's business.
+
+    A note that has no advice for this maintainer is about a dependency.
+    """
     mine = any(package.name == name for package in finding.packages)
-    return mine and finding.audience is not Audience.RESEARCHER
+    told = finding.severity is not Severity.NOTE or any(a.who == f"maintainer of {name}" for a in finding.advice)
+    return mine and told and finding.audience is not Audience.RESEARCHER
 
 
 def _shared(finding: Finding, name: str) -> bool:
