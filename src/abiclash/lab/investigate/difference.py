@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from abiclash.lab.investigate.result import Change, Load
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from abiclash.lab.records import Observation
+
+_MINOR = re.compile(r"(\.so\.\d+)[.\d]*$")
 
 
 def owners(site_packages: Path) -> dict[str, str]:
@@ -54,16 +57,23 @@ def in_global_scope(observation: Observation, shown: Callable[[str], str]) -> se
 
 
 def displaced(failing: Iterable[Load], passing: Iterable[Load]) -> list[tuple[str, str]]:
-    """Return pairs (library of the failing run, library of equal name that the working run has in its place)."""
+    """Return pairs (library of the failing run, library of equal name that the working run has in its place).
+
+    At least one of them is a package's. Extension modules of one name are told apart by their packages' names.
+    """
     here = {load.path: load for load in failing}
     result = []
     for load in passing:
-        name = load.path.rpartition("/")[2]
-        if load.path in here or not load.package:
-            continue
-        result += [
-            (other.path, load.path)
-            for other in here.values()
-            if other.package and other.path.rpartition("/")[2] == name
-        ]
+        name = _library_name(load.path)
+        if load.path not in here and name.startswith("lib"):
+            result += [
+                (other.path, load.path)
+                for other in here.values()
+                if (other.package or load.package) and _library_name(other.path) == name
+            ]
     return result
+
+
+def _library_name(path: str) -> str:
+    """The file name without minor numbers: what real paths of one soname have in common."""
+    return _MINOR.sub(r"\1", path.rpartition("/")[2])

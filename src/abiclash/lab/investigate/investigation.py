@@ -85,10 +85,11 @@ class _Work:
         site = setup.environment.site_packages
         self.editor = Editor(copy, str(site.relative_to(setup.environment.path)))
         self.owned = difference.owners(site)
+        self.programs: tuple[Program, ...] = ()
         self.problems: list[NotAnalysed] = []
 
     def investigate(self) -> Investigation:
-        programs = tuple(self._program(statements) for statements in self.setup.programs)
+        programs = self.programs = tuple(self._program(statements) for statements in self.setup.programs)
         failing, passing = pair(programs)
         crash = None
         if failing is not None:
@@ -122,7 +123,7 @@ class _Work:
             if self.bench.spent():
                 self.problems.append(NotAnalysed(suspect.object, "no time was left to try it"))
                 continue
-            tried += self._tried(suspect, failing, passing, changes, loads, public)
+            tried += self._tried(suspect, failing, passing, changes, (loads, before), public)
             if tried and tried[-1].status is Status.PROVEN:
                 break
         best = max(tried, key=lambda cause: _RANK[cause.status], default=None)
@@ -138,7 +139,7 @@ class _Work:
             cause=cause,
             ruled_out=tuple(each for each in tried if each is not cause),
             remedies=(
-                *common_remedies(self.bench, failing, cause, changes, global_scope=bool(public)),
+                *common_remedies(self.bench, failing, cause, changes, self.editor.place, global_scope=bool(public)),
                 *self._versions(failing),
             ),
             hashes=self._hashes(cause, changes),
@@ -209,17 +210,24 @@ class _Work:
         failing: Program,
         passing: Program,
         changes: Sequence[Change],
-        loads: Sequence[Load],
+        loads: tuple[Sequence[Load], Sequence[Load]],
         public: Collection[str],
     ) -> list[Cause]:
         """Try one hypothesis; none where its files cannot be edited."""
-        objects = [load.path for load in loads if load.package and load.package == suspect.package]
+        objects = [load.path for load in loads[0] if load.package and load.package == suspect.package]
         self.setup.progress(f"suspect: {suspect.kind} {suspect.object} ({len(suspect.symbols)} symbols)")
         try:
             if suspect.kind == "static-tls":
-                return [try_static_tls(self.bench, suspect, failing, passing)]
+                working = [program for program in self.programs if program.outcome.works]
+                return [try_static_tls(self.bench, suspect, failing, working)]
             if suspect.kind == "library":
-                return [try_library(self.bench, self.editor, suspect, failing, passing, objects)]
+                # The host's own cannot be renamed. Whoever needs the renamed one may be of another package.
+                renamed, own, other = suspect.object, *loads
+                if not suspect.package:
+                    renamed, own, other = suspect.finding, other, own
+                common = {load.path for load in other}
+                objects = [load.path for load in own if load.package and load.path not in common]
+                return [try_library(self.bench, self.editor, suspect, failing, passing, renamed, objects)]
             pool = sorted({change.symbol for change in changes if change.failing == suspect.object})
             experiment = Experiment(
                 self.bench, self.editor, suspect, failing, passing, objects, pool, suspect.object in public

@@ -8,7 +8,7 @@ from abiclash.lab.investigate.experiment import opening
 from abiclash.lab.investigate.result import Attempt, Cause, Role, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from abiclash.lab.investigate.bench import Bench
     from abiclash.lab.investigate.result import Outcome, Program, Suspect
@@ -18,11 +18,17 @@ _TUNABLE = "glibc.rtld.optional_static_tls"
 
 
 def try_library(
-    bench: Bench, editor: Editor, suspect: Suspect, failing: Program, passing: Program, objects: Sequence[str]
+    bench: Bench,
+    editor: Editor,
+    suspect: Suspect,
+    failing: Program,
+    passing: Program,
+    renamed: str,
+    objects: Sequence[str],
 ) -> Cause:
-    """Give the library a name of its own; open it first in the working run; and both with another library.
+    """Tell the two libraries apart by name; open the suspect first in the working run; both with another library.
 
-    objects: those of its package in the failing run.
+    renamed: which of the two gets a name of its own. objects: of packages, of the run that has it, and only of that.
     """
     attempts: list[Attempt] = []
 
@@ -41,17 +47,17 @@ def try_library(
         good = outcome.same_failure(failing.outcome) if role is Role.RESTORATION else outcome.works
         return note(role, "open it first:", passing, outcome, path, good=good)
 
-    removed, restored = rename(suspect.object, Role.REMOVAL), first(suspect.object, Role.RESTORATION)
+    removed, restored = rename(renamed, Role.REMOVAL), first(suspect.object, Role.RESTORATION)
     placebos = True
     others = [path for path in objects if path.rpartition("/")[2].startswith("lib")]
-    others = [path for path in others if not editor.names(path, suspect.object)]
+    others = [path for path in others if not editor.names(path, renamed)]
     for other in others[-1:] if removed or restored else []:
         placebos = rename(other, Role.PLACEBO) & first(other, Role.PLACEBO)
     return _judged(suspect, attempts, removed=removed, restored=restored and placebos and bool(others))
 
 
-def try_static_tls(bench: Bench, suspect: Suspect, failing: Program, passing: Program) -> Cause:
-    """Give the process more of the memory, and less; and change another tunable."""
+def try_static_tls(bench: Bench, suspect: Suspect, failing: Program, working: Iterable[Program]) -> Cause:
+    """Give the failing program more of the memory, one of the working ones less; and change another tunable."""
     attempts: list[Attempt] = []
 
     def attempt(role: Role, tunable: str, program: Program, *, works: bool) -> bool:
@@ -62,7 +68,8 @@ def try_static_tls(bench: Bench, suspect: Suspect, failing: Program, passing: Pr
         return good
 
     removed = attempt(Role.REMOVAL, f"{_TUNABLE}=262144", failing, works=True)
-    restored = removed and attempt(Role.RESTORATION, f"{_TUNABLE}=0", passing, works=False)
+    longest = sorted(working, key=lambda program: -len(program.statements))
+    restored = any(attempt(Role.RESTORATION, f"{_TUNABLE}=0", each, works=False) for each in longest)
     placebo = attempt(Role.PLACEBO, "glibc.malloc.perturb=1", failing, works=False)
     return _judged(suspect, attempts, removed=removed, restored=restored and placebo)
 

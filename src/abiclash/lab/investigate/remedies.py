@@ -35,9 +35,15 @@ _private()
 
 
 def common_remedies(
-    bench: Bench, failing: Program, cause: Cause | None, changes: Sequence[Change], *, global_scope: bool
+    bench: Bench,
+    failing: Program,
+    cause: Cause | None,
+    changes: Sequence[Change],
+    place: Callable[[str], str],
+    *,
+    global_scope: bool,
 ) -> Iterator[Attempt]:
-    """Load captured libraries before everything else; open nothing for the whole process; switch lazy binding off."""
+    """Load captured libraries before everything else; open nothing for the whole process. place: of a file."""
 
     def attempt(what: str, before: tuple[str, ...] = (), environ: dict[str, str] | None = None) -> Attempt:
         outcome = bench.run([*before, *failing.statements], environ=environ)
@@ -46,8 +52,10 @@ def common_remedies(
 
     symbols = set(cause.suspect.symbols) if cause else set()
     captured = sorted({change.source for change in changes if change.symbol in symbols and change.source[:1] == "/"})
+    if cause is not None and cause.suspect.kind == "library":
+        captured = [cause.suspect.finding]
     for path in captured:
-        yield attempt(f"start Python with LD_PRELOAD={path}", environ={"LD_PRELOAD": path})
+        yield attempt(f"start Python with LD_PRELOAD={path}", environ={"LD_PRELOAD": place(path)})
     if global_scope:
         yield attempt("open every library privately (without RTLD_GLOBAL)", before=(DROP_GLOBAL,))
 

@@ -28,7 +28,9 @@ class Editor:
         return f"{self._site}/{path}"
 
     def place(self, path: str) -> str:
-        """The file's path in the copy, for a program to open."""
+        """The file's path in the copy, for a program to open; the host's files are where they are."""
+        if path.startswith("/"):
+            return path
         return str(self._overlay.path / self._site / path)
 
     def exporters(self, paths: Iterable[str], names: Collection[str]) -> tuple[str, ...]:

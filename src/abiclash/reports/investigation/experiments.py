@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _METHOD = (
     "Each row is a fresh process in a copy of the environment in which exactly one thing is changed; the change is "
-    "undone before the next. A cause is proven when a change ends the failure, the same definitions alone bring it "
+    "undone before the next. A cause is proven when a change ends the failure, the same thing alone brings it "
     "into a program that works, and the same edit on symbols that the hypothesis says nothing of changes nothing "
     "(placebo)."
 )
@@ -34,7 +34,8 @@ def proof(found: Investigation) -> Iterator[Block]:
     yield Heading(2, "The proof")
     yield Text(_METHOD)
     yield Text(f"Result: {cause.status}.")
-    yield Items(tuple(_edits(cause)))
+    if cause.suspect.kind == "definitions":
+        yield Items(tuple(_edits(cause)))
     for role, title in _TITLES.items():
         attempts = [attempt for attempt in cause.attempts if attempt.role is role]
         if attempts:
@@ -46,8 +47,6 @@ def proof(found: Investigation) -> Iterator[Block]:
 
 
 def _edits(cause: Cause) -> Iterator[str]:
-    if cause.suspect.kind != "definitions":
-        return
     objects = sorted({path for attempt in cause.attempts if attempt.role is Role.REMOVAL for path in attempt.objects})
     yield (
         "To take a definition away, its entry in the symbol table is made a reference (section index and value 0): its "

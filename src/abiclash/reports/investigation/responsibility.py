@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from abiclash.lab.investigate.result import Role
 from abiclash.reports.investigation.blocks import Block, Heading, Items, Table, Text, code
-from abiclash.reports.investigation.story import matching
+from abiclash.reports.investigation.story import matching, reordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +27,9 @@ def sides(found: Investigation) -> Iterator[Block]:
         finding = matching(found)
         if finding is not None:
             yield Items(tuple(f"{advice.who}: {advice.text}".replace("`", "'") for advice in finding.advice))
-    programs = [program for program in found.programs if found.failing and len(program.statements) > 1]
-    rows = [(f"run {code(str(program))}", program.outcome.text) for program in programs if program != found.failing]
+    rows = [(f"run {code(str(program))}", program.outcome.text) for program in reordered(found)]
+    if found.cause is not None and found.cause.suspect.kind == "static-tls":
+        rows += [(each.what, each.outcome.text) for each in found.cause.attempts if each.role is Role.REMOVAL]
     rows += [(each.what, each.outcome.text) for each in found.remedies]
     if rows:
         yield Heading(2, "Remedies that were tried")
@@ -40,8 +42,9 @@ def _judgement(cause: Cause) -> str:
         return "The memory is the C library's; each package that uses initial-exec thread-local storage takes from it."
     if suspect.kind == "library":
         return (
-            f"{suspect.package} brings a library under a name that is not its own alone. Names of libraries hold for "
-            "the whole process; auditwheel gives each grafted library a name with a hash for this reason."
+            f"{suspect.package or 'The later package'} brings a library under a name that is not its own alone. "
+            "Names of libraries hold for the whole process; auditwheel gives each grafted library a name with a hash "
+            "for this reason."
         )
     return (
         f"{suspect.package} is the side that changes what others get: {code(suspect.object)} exports definitions that "

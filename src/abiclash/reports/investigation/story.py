@@ -10,10 +10,12 @@ from abiclash.reports.investigation.blocks import Block, Heading, Items, Text, c
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from abiclash.lab.investigate.result import Cause, Investigation
+    from abiclash.lab.investigate.result import Cause, Investigation, Program
     from abiclash.rules.model import Finding
 
 _SHOWN = 6
+_RULES = {"library": ("soname-collision", "missing-version", "bundled-library"), "static-tls": ("static-tls",)}
+"""Rules that speak of a kind of suspect without naming symbols."""
 
 
 def readable(symbols: Iterable[str]) -> str:
@@ -38,7 +40,15 @@ def matching(found: Investigation) -> Finding | None:
     by_id = [finding for finding in ranked if finding.id == cause.suspect.rule]
     named = set(cause.removing) | set(cause.restoring)
     sharing = [finding for finding in ranked if named & set(finding.symbols)]
-    return next(iter([*by_id, *sharing]), None)
+    rules = _RULES.get(cause.suspect.kind, ())
+    alike = [finding for finding in ranked if finding.rule in rules and _about(finding, cause)]
+    return next(iter([*by_id, *sharing, *alike]), None)
+
+
+def _about(finding: Finding, cause: Cause) -> bool:
+    """Whether a finding names one of the two libraries; memory for TLS has no single one."""
+    named = {cause.suspect.object, cause.suspect.finding} - {""}
+    return not named or bool(named & set(finding.objects))
 
 
 def opening(found: Investigation) -> Iterator[Block]:
@@ -54,12 +64,18 @@ def opening(found: Investigation) -> Iterator[Block]:
     finding = matching(found)
     if finding is not None:
         yield Text(f"In the words of the rule `{finding.rule}`: {finding.summary}")
-    good = [program for program in found.programs if program.outcome.works and len(program.statements) > 1]
-    helps = [f"Run {code(str(program))}: it works." for program in good[:1]]
+    helps = [f"Run {code(str(program))}: it works." for program in reordered(found) if program.outcome.works]
     helps += [f"{each.what[0].upper()}{each.what[1:]}: it works." for each in found.remedies if each.outcome.works]
     if helps:
         yield Text("What helps, tried here:")
         yield Items(tuple(helps))
+
+
+def reordered(found: Investigation) -> list[Program]:
+    """Return the programs that do what the failing one does, in another order."""
+    wanted = sorted(found.failing.statements) if found.failing is not None else []
+    same = [each for each in found.programs if sorted(each.statements) == wanted]
+    return [each for each in same if each != found.failing]
 
 
 def _verdict(cause: Cause | None) -> str:
@@ -73,8 +89,8 @@ def _verdict(cause: Cause | None) -> str:
         return f"The cause is {cause.status}: memory for thread-local variables of libraries that come late runs out."
     if suspect.kind == "library":
         return (
-            f"The cause is {cause.status}: {code(suspect.object)} of {suspect.package} is already loaded under the "
-            f"same name, so it is taken in place of {code(suspect.finding)}."
+            f"The cause is {cause.status}: {code(suspect.object)} of {suspect.package or 'the host'} is already loaded "
+            f"under the same name, so it is taken in place of {code(suspect.finding)}."
         )
     return (
         f"The cause is {cause.status}: {code(suspect.object)} of {suspect.package} exports definitions that other "
@@ -89,7 +105,8 @@ def steps(found: Investigation) -> Iterator[Block]:
     if cause is None or found.failing is None or found.passing is None:
         return
     yield Heading(2, "What happens, step by step")
-    yield Items(tuple(_steps(found, cause)), numbered=True)
+    told = {"definitions": _steps, "library": _library_steps, "static-tls": _memory_steps}[cause.suspect.kind]
+    yield Items(tuple(told(found, cause)), numbered=True)
     finding = matching(found)
     if finding is not None:
         yield Text(f"What the rule `{finding.rule}` ({code(finding.id)}) says, without having run anything:")
@@ -131,6 +148,34 @@ def _steps(found: Investigation, cause: Cause) -> Iterator[str]:
         yield f"The two sides meet in a call of {code(call)} (as the rule says, from the files alone)."
     if found.crash and found.crash.frames and failing is not None:
         yield from _ending(found)
+
+
+def _library_steps(found: Investigation, cause: Cause) -> Iterator[str]:
+    here, there = cause.suspect.object, cause.suspect.finding
+    order = [load.path for load in found.failing_loads]
+    if here in order:
+        yield f"{code(here)} is bound as number {order.index(here) + 1} of {len(order)} objects of the failing run."
+    yield (
+        f"In the working run {code(there)} is loaded instead. Both answer to one name, and the dynamic linker takes an "
+        "object that is already loaded under a name before it searches for a file (elf/dl-load.c, _dl_map_object)."
+    )
+    users = sorted({change.source for change in found.changes if change.failing == here and change.passing == there})
+    if users:
+        count = sum(change.failing == here and change.passing == there for change in found.changes)
+        yield f"So {count:,} references of {', '.join(map(code, users[:_SHOWN]))} get definitions of the wrong one."
+    if found.failing is not None and found.failing.outcome.detail:
+        yield f"It ends with {code(found.failing.outcome.detail)}."
+
+
+def _memory_steps(found: Investigation, cause: Cause) -> Iterator[str]:
+    del cause
+    yield (
+        "Libraries whose thread-local variables are reached at a fixed distance from the thread pointer (initial-exec) "
+        "need a place in memory that the C library sets aside when the process starts."
+    )
+    yield "It sets aside little for libraries that come later by dlopen, and each takes its part as it comes."
+    if found.failing is not None:
+        yield f"The last one finds too little left: {code(found.failing.outcome.detail)}."
 
 
 def _value(where: str, symbol: str, target: str, function: str) -> str:
