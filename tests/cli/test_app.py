@@ -47,6 +47,20 @@ def test_start_up_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stderr.splitlines()[-1] == f"[] {0 if arguments else 2}"
 
 
+def test_help_costs_little_processor_time() -> None:
+    """150 ms on a usual machine; on a slower one, no more than a few times what click alone takes."""
+
+    def seconds(code: str) -> float:
+        before = os.times()
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
+
+    bare = min(seconds("import click") for _ in range(3))
+    shown = min(seconds("from abiclash.cli.app import run; run(['--help'])") for _ in range(3))
+    assert shown < max(0.15, 2.5 * bare)
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert app.run(["--version"]) == 0
     assert capsys.readouterr().out == f"abiclash {__version__}\n"

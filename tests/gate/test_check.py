@@ -6,6 +6,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
 from abiclash.cli import app
@@ -15,6 +16,7 @@ from abiclash.gate.bounded import OUT_OF_TIME, Scanner
 from abiclash.gate.policy import Policy, read_policy
 from abiclash.gate.target import fit
 from abiclash.gate.worker import Refused
+from abiclash.reports import gate
 from abiclash.scanning import ScanRequest
 from tests.cli.test_scan_command import FIRST, LEAK, RUNTIME, SECOND, SUFFIX
 from tests.support import Builder, make_wheel
@@ -64,6 +66,7 @@ def test_a_clash_with_a_neighbour_blocks(dist: Path, capsys: pytest.CaptureFixtu
     arguments = ["check", _wheel(dist, "first"), "--against", str(dist / "names.txt"), "--offline"]
     assert app.run([*arguments, "--format", "json"]) == 1
     document = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(json.loads(gate.schema())).validate(document)
     assert (document["schema"], document["verdict"]) == ("urn:abiclash:check:1", "block")
     [wheel] = document["wheels"]
     assert not [finding for finding in wheel["hygiene"] if finding["blocks"]]

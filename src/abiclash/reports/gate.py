@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass
+from importlib import resources
 from typing import TYPE_CHECKING
 
 from abiclash import __version__
@@ -57,6 +58,11 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
         "wheels": [_wheel_values(verdict, names) for verdict in verdicts],
     }
     return json.dumps(inert(document), indent=2) + "\n"
+
+
+def schema() -> str:
+    """Return the text of the JSON Schema that `as_json` keeps to."""
+    return resources.files("abiclash.reports").joinpath("schema/check-1.json").read_text("utf-8")
 
 
 def difference_text(difference: Difference, paint: Paint) -> str:
