@@ -5,6 +5,7 @@ The linker compares names by key only, so a scan reads the names themselves just
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +64,7 @@ def _mix(words: NDArray[np.uint64], position: NDArray[np.int64], length: NDArray
     return state
 
 
+@lru_cache(maxsize=4096)
 def name_key(name: bytes | str) -> int:
     """Return the key of one name."""
     raw = name.encode("utf-8", "surrogateescape") if isinstance(name, str) else name

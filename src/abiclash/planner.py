@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ from abiclash.orders import ALL_ORDERS_UP_TO
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from abiclash.errors import NotAnalysed
     from abiclash.facts.model import ObjectFacts, WheelFacts
     from abiclash.imports.documents import SourceCache
+    from abiclash.imports.effects import Ending, Executed
     from abiclash.setting import Setting
 
 ET_DYN = 3
@@ -44,6 +47,7 @@ class ImportPlanner:
         self._documents = NoCache() if documents is None else documents
         self.records = _records(setting, self._documents)
         self._plans: dict[tuple[str, ...], LoadPlan] = {(): LoadPlan((), ())}
+        self._joined: tuple[tuple[str, ...], _Joined] = (), _Joined()
         self._requested = [name for name, package in setting.packages.items() if package.requested]
 
     def plan(self, order: tuple[str, ...]) -> LoadPlan:
@@ -54,12 +58,23 @@ class ImportPlanner:
             elif len(order) == 1:
                 self._keep(order, self._made(order)[-1])
             else:
-                self._keep(order, joined([self.plan((name,)) for name in order]))
+                self._keep(order, self._put_together(order))
         return self._plans[order]
+
+    def _put_together(self, order: tuple[str, ...]) -> LoadPlan:
+        """Join the plans of packages. Orders grow at their end, so the last one is gone on with where it can be."""
+        known, whole = self._joined
+        if known != order[: len(known)]:
+            known, whole = (), _Joined()
+        for part in [self.plan((name,)) for name in order[len(known) :]]:
+            whole.add(part)
+        self._joined = order, whole
+        return whole.plan()
 
     def take(self, plans: Mapping[tuple[str, ...], LoadPlan]) -> None:
         """Use plans that are known already."""
         self._plans.update(plans)
+        self._joined = (), _Joined()
 
     def _keep(self, order: tuple[str, ...], found: LoadPlan) -> None:
         """Keep a plan for the scan; what was observed is preferred to what is read."""
@@ -143,18 +158,39 @@ def _is_extension(facts: ObjectFacts) -> bool:
     return bool((keys == np.uint64(name_key(f"PyInit_{stem}"))).any())
 
 
-def joined(parts: Sequence[LoadPlan]) -> LoadPlan:
+def joined(parts: Iterable[LoadPlan]) -> LoadPlan:
     """Return the plan of imports one after the other, where none of them changes what another one does."""
-    first: dict[str, Load] = {}
+    whole = _Joined()
     for part in parts:
+        whole.add(part)
+    return whole.plan()
+
+
+@dataclass(slots=True)
+class _Joined:
+    """Plans one after the other, each thing where it comes first; modules at the place where they came last."""
+
+    loads: dict[str, Load] = field(default_factory=dict)
+    unread: dict[NotAnalysed, None] = field(default_factory=dict)
+    modules: int = 0
+    executed: dict[str, Executed] = field(default_factory=dict)
+    endings: dict[Ending, None] = field(default_factory=dict)
+
+    def add(self, part: LoadPlan) -> None:
+        """Put the plan of one more import at the end."""
         for load in part.loads:
-            first.setdefault(load.path, load)
-    unread = dict.fromkeys(item for part in parts for item in part.not_analysed)
-    done = {module.path: module for part in reversed(parts) for module in reversed(part.executed)}
-    return LoadPlan(
-        tuple(first.values()),
-        tuple(unread),
-        sum(part.modules for part in parts),
-        executed=tuple(reversed(done.values())),
-        endings=tuple(dict.fromkeys(end for part in parts for end in part.endings)),
-    )
+            self.loads.setdefault(load.path, load)
+        self.unread.update(dict.fromkeys(part.not_analysed))
+        self.modules += part.modules
+        for module in part.executed:
+            self.executed[module.path] = self.executed.pop(module.path, module)
+        self.endings.update(dict.fromkeys(part.endings))
+
+    def plan(self) -> LoadPlan:
+        return LoadPlan(
+            tuple(self.loads.values()),
+            tuple(self.unread),
+            self.modules,
+            executed=tuple(self.executed.values()),
+            endings=tuple(self.endings),
+        )

@@ -60,6 +60,8 @@ class InstalledTree:
                 self.owner_of[real] = wheel.name
 
     def realpath(self, path: str) -> str | None:
+        if not self._objects:
+            return None
         real = os.path.realpath(path)
         return real if real in self._objects else None
 

@@ -34,7 +34,10 @@ class _Bound:
     def same(self, other: _Bound) -> bool:
         if self.scope != other.scope:  # why a definition was found can differ although it is the same
             return False
-        return bool(np.array_equal(self.targets, other.targets) and np.array_equal(self.rows, other.rows))
+        return all(
+            one is two or np.array_equal(one, two)
+            for one, two in ((self.targets, other.targets), (self.rows, other.rows))
+        )
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, ScopeIndex, search
+from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, search_files
 from abiclash.linker.relocation import UniqueTable
 from abiclash.linker.tables import (
     BINDS_LOCALLY,
@@ -125,10 +125,12 @@ def columns(wanted: list[Query]) -> Queries:
     )
 
 
-def index(scope: list[list[Entry]], first: int = 0) -> ScopeIndex:
-    """Return one merged index; ids count from `first`."""
-    files = range(first, first + len(scope))
-    return ScopeIndex.empty().extended([definitions(entries) for entries in scope], list(files))
+def walk(
+    scope: list[list[Entry]], wanted: list[Query], rules: Rules | None = None, first: int = 0
+) -> list[tuple[int, int]]:
+    """Search objects in order; return (object, entry) of each match. Ids count from `first`."""
+    files, rules = range(first, first + len(scope)), rules or Rules()
+    return found(search_files(lambda file: definitions(scope[file - first]), files, columns(wanted), rules, EXECUTABLE))
 
 
 def found(matches: Matches) -> list[tuple[int, int]]:
@@ -137,14 +139,10 @@ def found(matches: Matches) -> list[tuple[int, int]]:
 
 
 @given(scope=scopes, wanted=queries, rules=st.sampled_from(RULES))
-def test_the_merged_index_finds_what_the_loop_finds(
-    scope: list[list[Entry]], wanted: list[Query], rules: Rules
-) -> None:
+def test_columns_find_what_the_loop_finds(scope: list[list[Entry]], wanted: list[Query], rules: Rules) -> None:
     """do_lookup_x: "The first match wins", object by object; since 2.42 with the base version as a fallback."""
     ordered = sorted(wanted, key=lambda query: query.key)
-    assert found(search(index(scope), columns(wanted), rules, EXECUTABLE)) == [
-        look_up(scope, query, rules) for query in ordered
-    ]
+    assert walk(scope, wanted, rules) == [look_up(scope, query, rules) for query in ordered]
 
 
 @given(scope=scopes, more=scopes, wanted=queries)
@@ -152,29 +150,15 @@ def test_an_object_at_the_end_changes_no_earlier_binding(
     scope: list[list[Entry]], more: list[list[Entry]], wanted: list[Query]
 ) -> None:
     """What was found stays; only what was undefined may be found now."""
-    before = found(search(index(scope), columns(wanted), Rules(), EXECUTABLE))
-    after = found(search(index([*scope, *more]), columns(wanted), Rules(), EXECUTABLE))
+    before, after = walk(scope, wanted), walk([*scope, *more], wanted)
     assert all(new == old for old, new in zip(before, after, strict=True) if old[0] != NOT_FOUND)
-
-
-@given(scope=scopes, more=scopes, wanted=queries)
-def test_an_index_that_grew_equals_one_that_was_built_whole(
-    scope: list[list[Entry]], more: list[list[Entry]], wanted: list[Query]
-) -> None:
-    """The global scope only ever grows at its end."""
-    files = range(len(scope), len(scope) + len(more))
-    grown = index(scope).extended([definitions(entries) for entries in more], list(files))
-    whole = index([*scope, *more])
-    assert found(search(grown, columns(wanted), Rules())) == found(search(whole, columns(wanted), Rules()))
 
 
 @given(scope=scopes, cut=st.integers(0, 5), wanted=queries)
 def test_a_scope_can_be_searched_in_parts(scope: list[list[Entry]], cut: int, wanted: list[Query]) -> None:
     """l_scope is a list of lists: the first part with a match wins."""
-    whole = found(search(index(scope), columns(wanted), Rules(), EXECUTABLE))
-    first = found(search(index(scope[:cut]), columns(wanted), Rules(), EXECUTABLE))
-    second = found(search(index(scope[cut:], first=min(cut, len(scope))), columns(wanted), Rules(), EXECUTABLE))
-    assert whole == [one if one[0] != NOT_FOUND else two for one, two in zip(first, second, strict=True)]
+    first, second = walk(scope[:cut], wanted), walk(scope[cut:], wanted, first=min(cut, len(scope)))
+    assert walk(scope, wanted) == [one if one[0] != NOT_FOUND else two for one, two in zip(first, second, strict=True)]
 
 
 lookups = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5), st.integers(0, 3)), max_size=8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, IntFlag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from abiclash.errors import AbiclashError
 
@@ -113,8 +113,7 @@ class LinkMap:
     lazy: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """One part of an object's l_scope. owner: None for the global scope, else the object whose list it is.
 
     alone: the list is the owner only (DT_SYMBOLIC).

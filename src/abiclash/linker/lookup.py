@@ -1,7 +1,7 @@
 """Symbol look-up, after glibc 2.36 elf/dl-lookup.c (check_match, do_lookup_x, _dl_lookup_symbol_x), for whole arrays.
 
-All look-ups of one dlopen go through the scope together. A scope part is searched either object by object or, for
-the global scope, through one merged index, so that the cost does not grow with its length.
+All look-ups of one object go through the scope together, object by object; `definers` tells which objects of a long
+scope can be left out.
 """
 
 from __future__ import annotations
@@ -25,12 +25,11 @@ from abiclash.linker.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
     from abiclash.linker.tables import Definitions
-    from abiclash.linker.world import World
 
 NOT_FOUND = -1
 
@@ -74,73 +73,38 @@ class Rules:
     strong_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeIndex:
-    """Definitions of several objects in scope order, sorted by (key, position in scope, symbol index).
+def search(definitions: Definitions, file: int, queries: Queries, rules: Rules, executable: int = NOT_FOUND) -> Matches:
+    """Find the match of each query in one object.
 
-    file: int32, id of the defining file; position: int32, its place in the scope.
-    """
-
-    key: NDArray[np.uint64]
-    row: NDArray[np.int32]
-    version: NDArray[np.int32]
-    flags: NDArray[np.uint8]
-    file: NDArray[np.int32]
-    position: NDArray[np.int32]
-
-    @classmethod
-    def empty(cls) -> ScopeIndex:
-        """Return the index of no object."""
-        ints = np.zeros(0, dtype=np.int32)
-        return cls(np.zeros(0, dtype=np.uint64), ints, ints, np.zeros(0, dtype=np.uint8), ints, ints)
-
-    @classmethod
-    def single(cls, definitions: Definitions, file: int) -> ScopeIndex:
-        """Return the index of one object: its definitions are sorted already."""
-        count = len(definitions.key)
-        return cls(
-            definitions.key,
-            definitions.row,
-            definitions.version,
-            definitions.flags,
-            np.full(count, file, dtype=np.int32),
-            np.zeros(count, dtype=np.int32),
-        )
-
-    def extended(self, definitions: Sequence[Definitions], files: Sequence[int]) -> ScopeIndex:
-        """Return the index of this scope with more objects at its end."""
-        start = int(self.position.max()) + 1 if len(self.position) else 0
-        parts = [self]
-        for offset, (entries, file) in enumerate(zip(definitions, files, strict=True)):
-            part = ScopeIndex.single(entries, file)
-            parts.append(
-                ScopeIndex(
-                    part.key, part.row, part.version, part.flags, part.file, part.position + np.int32(start + offset)
-                )
-            )
-        key = np.concatenate([p.key for p in parts])
-        order = np.argsort(key, kind="stable")  # the parts come in scope order and are sorted: ties keep it
-        return ScopeIndex(
-            key[order],
-            np.concatenate([p.row for p in parts])[order],
-            np.concatenate([p.version for p in parts])[order],
-            np.concatenate([p.flags for p in parts])[order],
-            np.concatenate([p.file for p in parts])[order],
-            np.concatenate([p.position for p in parts])[order],
-        )
-
-
-def search(index: ScopeIndex, queries: Queries, rules: Rules, executable: int = NOT_FOUND) -> Matches:
-    """Find the first match of each query in one scope part.
-
-    queries must be sorted by key. executable: id of the file that COPY relocations skip.
+    file: the object's id. queries must be sorted by key. executable: id of the file that COPY relocations skip.
     """
     matches = Matches.none(len(queries.key))
-    query, entry = _pairs(queries.key, index.key)
+    query, entry = _pairs(queries.key, definitions.key)
     if len(query):
-        chosen = _first_matches(index, queries, query, entry, rules, executable)
-        found = entry[chosen]
-        matches.enter(query[chosen], Matches(index.file[found], index.row[found], index.flags[found]))
+        chosen = _first_matches(definitions, queries, query, entry, rules, copies=file != executable)
+        found, at = entry[chosen], query[chosen]
+        matches.file[at], matches.row[at], matches.flags[at] = file, definitions.row[found], definitions.flags[found]
+    return matches
+
+
+def search_files(
+    table: Callable[[int], Definitions],
+    files: Iterable[int],
+    queries: Queries,
+    rules: Rules,
+    executable: int = NOT_FOUND,
+) -> Matches:
+    """Search objects one after the other: the first one with a match wins. table: returns an object's definitions."""
+    matches = Matches.none(len(queries.key))
+    left, pending = np.arange(len(queries.key)), queries
+    for file in files:
+        if not len(left):
+            break
+        found = search(table(file), file, pending, rules, executable)
+        hit = found.file != NOT_FOUND
+        if hit.any():
+            matches.enter(left[hit], found.take(hit))
+            left, pending = left[~hit], pending.take(~hit)
     return matches
 
 
@@ -181,28 +145,33 @@ def _expand(
 
 
 def _first_matches(
-    index: ScopeIndex,
+    definitions: Definitions,
     queries: Queries,
     query: NDArray[np.intp],
     entry: NDArray[np.intp],
     rules: Rules,
-    executable: int,
+    *,
+    copies: bool,
 ) -> NDArray[np.intp]:
-    """Return the positions in the pair list that win: check_match for each pair, then do_lookup_x's walk."""
-    wanted, offered = queries.flags[query], index.flags[entry]
-    exact, fallback = _check_match(queries.version[query], wanted, index.version[entry], offered, rules)
+    """Return the positions in the pair list that win: check_match for each pair, then do_lookup_x's walk.
+
+    copies: COPY relocations may end here.
+    """
+    wanted, offered = queries.flags[query], definitions.flags[entry]
+    exact, fallback = _check_match(queries.version[query], wanted, definitions.version[entry], offered, rules)
     skip = ((wanted & Q_PLT) != 0) & ((offered & UNDEFINED) != 0)
-    skip |= ((wanted & Q_COPY) != 0) & (index.file[entry] == executable)
+    if not copies:
+        skip |= (wanted & Q_COPY) != 0
     exact &= ~skip
     fallback &= ~skip
     matches: NDArray[np.intp] = np.flatnonzero(exact)
     if fallback.any():
-        matches = np.union1d(matches, _sole_fallbacks(index, query, entry, exact, fallback))
-    # Within one object the first match counts; a local one then hides the others there, but not the next objects.
-    matches = matches[_first_of_run(query[matches], index.position[entry[matches]])]
+        matches = np.union1d(matches, _sole_fallbacks(query, exact, fallback))
+    # The first match counts; a local one then hides the others here, but not those of the next objects.
+    matches = matches[_first_of_run(query[matches])]
     passed = BINDS_LOCALLY | WEAK if rules.strong_only else BINDS_LOCALLY
-    matches = matches[(index.flags[entry[matches]] & passed) == 0]
-    return matches[_first_of_run(query[matches])]
+    winners: NDArray[np.intp] = matches[(offered[matches] & passed) == 0]
+    return winners
 
 
 def _check_match(
@@ -227,45 +196,17 @@ def _check_match(
     return exact, fallback
 
 
-def _sole_fallbacks(
-    index: ScopeIndex,
-    query: NDArray[np.intp],
-    entry: NDArray[np.intp],
-    exact: NDArray[np.bool_],
-    fallback: NDArray[np.bool_],
-) -> NDArray[np.intp]:
-    """Return the pairs with num_versions == 1 in an object that has no exact match for the query."""
-    group = query.astype(np.int64) * (int(index.position.max()) + 1) + index.position[entry]
+def _sole_fallbacks(query: NDArray[np.intp], exact: NDArray[np.bool_], fallback: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return the pairs with num_versions == 1 for a query without an exact match."""
     candidates = np.flatnonzero(fallback)
-    unique, first, count = np.unique(group[candidates], return_index=True, return_counts=True)
-    sole = (count == 1) & ~np.isin(unique, group[exact])
+    unique, first, count = np.unique(query[candidates], return_index=True, return_counts=True)
+    sole = (count == 1) & ~np.isin(unique, query[exact])
     winners: NDArray[np.intp] = candidates[first[sole]]
     return winners
 
 
-def _first_of_run(*columns: NDArray[np.integer]) -> NDArray[np.bool_]:
+def _first_of_run(column: NDArray[np.integer]) -> NDArray[np.bool_]:
     """Mark the first row of each run of equal rows."""
-    first = np.ones(len(columns[0]), dtype=np.bool_)
-    if len(first) > 1:
-        same = np.ones(len(first) - 1, dtype=np.bool_)
-        for column in columns:
-            same &= column[1:] == column[:-1]
-        first[1:] = ~same
+    first = np.ones(len(column), dtype=np.bool_)
+    np.not_equal(column[1:], column[:-1], out=first[1:])
     return first
-
-
-def search_files(
-    world: World, files: Sequence[int], queries: Queries, rules: Rules, executable: int = NOT_FOUND
-) -> Matches:
-    """Search a scope part object by object: right for a search list that serves one dlopen only."""
-    matches = Matches.none(len(queries.key))
-    left, pending = np.arange(len(queries.key)), queries
-    for file in files:
-        if not len(left):
-            break
-        found = search(ScopeIndex.single(world.table(file).definitions, file), pending, rules, executable)
-        hit = found.file != NOT_FOUND
-        if hit.any():
-            matches.enter(left[hit], found.take(hit))
-            left, pending = left[~hit], pending.take(~hit)
-    return matches

@@ -30,11 +30,12 @@ class Answers:
 
     def get(self, maps: Mapping[int, LinkMap], name: str) -> LinkMap | None:
         """Return the object that answers to a name."""
-        for link in islice(maps.values(), self.count, None):
-            for known in (link.name, *link.names, link.facts.soname):
-                if known is not None:
-                    self.files.setdefault(known, link.file)
-        self.count = len(maps)
+        if self.count < len(maps):
+            for link in islice(maps.values(), self.count, None):
+                for known in (link.name, *link.names, link.facts.soname):
+                    if known is not None:
+                        self.files.setdefault(known, link.file)
+            self.count = len(maps)
         file = self.files.get(name)
         return None if file is None else maps[file]
 
@@ -57,6 +58,9 @@ def loaded(process: Process, name: str) -> LinkMap | None:
 
 def by_exact_name(process: Process, name: str) -> LinkMap | None:
     """Find an object by the names it was asked for, in load order (elf/dl-version.c find_needed)."""
+    link = process.answers.get(process.maps, name)
+    if link is not None and (name == link.name or name in link.names):
+        return link
     return next((link for link in process.maps.values() if name == link.name or name in link.names), None)
 
 

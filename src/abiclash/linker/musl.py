@@ -16,7 +16,7 @@ import numpy as np
 
 from abiclash.facts.model import Reloc
 from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
-from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, ScopeIndex, search
+from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, search_files
 from abiclash.linker.process import LoadEvent, Process
 from abiclash.linker.tables import NO_VERSIONS, Q_WEAK, SHN_UNDEF, STT_TLS, UNDEFINED, Definitions, Queries
 from abiclash.names import name_keys
@@ -245,15 +245,9 @@ class MuslProcess(Process):
         """find_sym for all references: the first object with the name, whatever version was asked for."""
         order = np.argsort(queries.key, kind="stable")
         plain = Queries(queries.key[order], np.zeros_like(queries.version), queries.flags[order])
-        matches, left = Matches.none(len(order)), order
         executable = self.executable if self.executable is not None else NOT_FOUND
-        for file in files:
-            if not len(left):
-                break
-            found = search(ScopeIndex.single(self.definitions(file), file), plain, Rules(), executable)
-            hit = found.file != NOT_FOUND
-            matches.enter(left[hit], found.take(hit))
-            left, plain = left[~hit], plain.take(~hit)
+        matches = Matches.none(len(order))
+        matches.enter(order, search_files(self.definitions, files, plain, Rules(), executable))
         return matches
 
     def definitions(self, file: int) -> Definitions:

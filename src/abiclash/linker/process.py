@@ -6,6 +6,7 @@ import copy
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
@@ -193,7 +194,9 @@ class Process:
             self.promote(root.search_list or ())
         root.opens += 1
         root.nodelete |= Mode.NODELETE in mode
-        new = tuple(file for file in self.maps if file not in known)
+        new = tuple(islice(self.maps, len(known), None))  # at the end, unless a filter moved objects
+        if not known.isdisjoint(new):
+            new = tuple(file for file in self.maps if file not in known)
         return LoadEvent(name, mode, root.file, new, tuple(link.file for link in order))
 
     def promote(self, files: Iterable[int]) -> None:
@@ -235,7 +238,7 @@ class Process:
         kind = MapType.LIBRARY if root.type is MapType.EXECUTABLE else MapType.LOADED
 
         def load(name: str, requester: LinkMap) -> LinkMap | None:
-            path = expand(name, origin_of(requester.name), self.host)
+            path = expand(name, origin_of(requester.name), self.host) if "$" in name else name
             return map_object(self, path, requester, kind, mode=mode & Mode.DEEPBIND)
 
         def loaded(file: int) -> LinkMap | None:

@@ -5,9 +5,7 @@ After glibc 2.36 elf/dl-reloc.c _dl_relocate_object and elf/dl-lookup.c _dl_look
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +18,10 @@ from abiclash.glibc_versions import (
     VERSIONS_PROMISED,
 )
 from abiclash.linker import closing
+from abiclash.linker.definers import Definers
 from abiclash.linker.link_map import LoadFailure
 from abiclash.linker.load_checks import inconsistency
-from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, ScopeIndex, search, search_files
+from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, search_files
 from abiclash.linker.tables import (
     NO_VERSIONS,
     Q_COPY,
@@ -83,15 +82,30 @@ class UniqueTable:
 
 
 @dataclass(frozen=True, slots=True)
-class _LookedUp:
-    """What the scope gives to the references of some objects, one after the other.
+class _Bound:
+    """The bindings of one object. targets, rows: as in `LinkMap`; shared by processes, and never changed in place.
 
-    pairs: (reference, file) where a reference with a version met a definition in an object without any.
+    undefined: the references, in order, that are strong and found nothing. bare: (reference, file) where a reference
+    with a version met a definition in an object without any.
     """
 
-    queries: Queries
+    targets: NDArray[np.int32]
+    rows: NDArray[np.int32]
+    undefined: NDArray[np.intp]
+    bare: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class _LookedUp:
+    """What a scope gives to the references of one object, before the process's unique symbols have their say.
+
+    unique: the references that met a unique definition. bare: as in `_Bound`. bound: by what the process keeps.
+    """
+
     matches: Matches
-    pairs: list[tuple[int, int]]
+    unique: NDArray[np.intp]
+    bare: list[tuple[int, int]]
+    bound: dict[Hashable, _Bound] = field(default_factory=dict)
 
 
 class Relocator:
@@ -105,9 +119,11 @@ class Relocator:
         self._libc_version = libc_version
         self._rules = Rules(default_is_fallback=libc_version in DEFAULT_IS_FALLBACK)
         self._dynamic_weak = dynamic_weak
-        self._global_files: tuple[int, ...] = ()
-        self._global_index = ScopeIndex.empty()
+        self._definers = Definers(world)
+        self._scopes: dict[Hashable, _LookedUp] = {}
         self._remembered: dict[Hashable, _LookedUp] = {}
+        self._sorted: dict[int, tuple[NDArray[np.intp], Queries]] = {}
+        self._tls: dict[int, NDArray[np.intp]] = {}
 
     def run(self, process: Process, order: Sequence[LinkMap], *, lazy: bool) -> None:
         """Bind all references of `order` (dependencies first), object by object where the scopes differ.
@@ -115,12 +131,10 @@ class Relocator:
         lazy: undefined PLT references do not fail the load (RTLD_LAZY without LD_BIND_NOW).
         Raises LoadFailure at the first reference that ld.so would give up at.
         """
-        bare: dict[int, list[tuple[int, int]]] = {}
-        for scope, links in groupby(order, key=lambda link: link.scope):
-            self._bind(process, list(links), scope, bare)
+        bound = [self._bind(process, link) for link in order]
         for place, link in enumerate(order):
             try:
-                self._finish(process, link, bare[link.file], lazy=lazy)
+                self._finish(process, link, bound[place], lazy=lazy)
             except LoadFailure:
                 for later in order[place + 1 :]:
                     later.targets = later.target_rows = None
@@ -147,126 +161,93 @@ class Relocator:
         process.unique = process.unique.without({link.file for link in gone})
         return gone
 
-    def _bind(
-        self, process: Process, links: list[LinkMap], scope: list[Scope], bare: dict[int, list[tuple[int, int]]]
-    ) -> None:
-        """Look up the references of objects with one scope, all at once.
+    def _bind(self, process: Process, link: LinkMap) -> _Bound:
+        """Look up the references of an object."""
+        scope = tuple((part.owner, part.alone, self._listed(process, part)) for part in link.scope)
+        looked_up = self._looked_up(process, link.file, [file for *_, files in scope for file in files], scope)
+        found, unique = looked_up.matches, looked_up.unique
+        queries = self._world.table(link.file).queries
+        kept = None
+        if len(unique):
+            kept = process.unique.bind(queries.key[unique], found.file[unique], found.row[unique])
+        # Rules tell by an array what it was found in: other search lists, another array.
+        own = tuple(part for part in scope if part[0] is not None)
+        name = (own, b"" if kept is None else kept[0].tobytes() + kept[1].tobytes())
+        if name not in looked_up.bound:
+            matches = found
+            if kept is not None:
+                matches = replace(found, file=found.file.copy(), row=found.row.copy())
+                matches.file[unique], matches.row[unique] = kept
+            matches = self._keep_protected(process, link, queries, matches)
+            undefined = np.flatnonzero((matches.file == NOT_FOUND) & ((queries.flags & Q_WEAK) == 0))
+            looked_up.bound[name] = _Bound(matches.file.view(), matches.row, undefined, looked_up.bare)
+        bound = looked_up.bound[name]
+        link.global_seen = len(process.global_scope)
+        link.targets, link.target_rows = bound.targets, bound.rows
+        return bound
 
-        bare: gets, for each object, its references with a version that met a definition in an object without any,
-        and that object.
-        """
-        looked_up = self._looked_up(process, links, scope)
-        merged, pairs = looked_up.queries, looked_up.pairs
-        found = looked_up.matches
-        matches = replace(found, file=found.file.copy(), row=found.row.copy())
-        self._keep_unique(process, merged, matches)
-        self._keep_protected(process, links, merged, matches, scope)
-        start = 0
-        for link in links:
-            stop = start + len(link.facts.references.kind)
-            link.global_seen = len(process.global_scope)
-            link.targets, link.target_rows = matches.file[start:stop], matches.row[start:stop]
-            own = pairs[bisect_left(pairs, (start, NOT_FOUND)) : bisect_left(pairs, (stop, NOT_FOUND))]
-            bare[link.file] = [(reference - start, file) for reference, file in own]
-            start = stop
-
-    def _looked_up(self, process: Process, links: list[LinkMap], scope: list[Scope]) -> _LookedUp:
-        """Look up the references of objects with one scope, once for each content of the scope.
+    def _looked_up(self, process: Process, file: int, scope: Sequence[int], name: Hashable) -> _LookedUp:
+        """Look up the references of an object, once for each content of the scope that can matter for it.
 
         Most objects find the same scopes in every import order; unique symbols are the process's own matter.
+        name: tells scopes of different content apart.
         """
-        files = tuple(link.file for link in links)
-        key = (files, tuple(self._listed(process, part) for part in scope), process.executable)
-        if key not in self._remembered:
-            self._remembered[key] = self._look_up_all(process, files, scope)
-        return self._remembered[key]
+        whole = (file, name, process.executable)
+        if whole not in self._scopes:
+            files = self._definers.among(file, scope)
+            key = (file, files, process.executable)
+            if key not in self._remembered:
+                self._remembered[key] = self._look_up_all(process, file, files)
+            self._scopes[whole] = self._remembered[key]
+        return self._scopes[whole]
 
     @staticmethod
-    def _listed(process: Process, part: Scope) -> tuple[bool, tuple[int, ...]]:
-        """Return whether a scope part is the global scope, and its objects."""
+    def _listed(process: Process, part: Scope) -> tuple[int, ...]:
+        """Return the objects of a scope part."""
         if part.owner is None:
-            return True, tuple(process.global_scope)
-        return False, (part.owner,) if part.alone else process.maps[part.owner].search_list or ()
+            return tuple(process.global_scope)
+        return (part.owner,) if part.alone else process.maps[part.owner].search_list or ()
 
-    def _look_up_all(self, process: Process, files: Sequence[int], scope: list[Scope]) -> _LookedUp:
-        queries = [self._world.table(file).queries for file in files]
-        merged = Queries(
-            np.concatenate([q.key for q in queries]),
-            np.concatenate([q.version for q in queries]),
-            np.concatenate([q.flags for q in queries]),
-        )
-        by_key = np.argsort(merged.key, kind="stable")
+    def _look_up_all(self, process: Process, file: int, scope: Sequence[int]) -> _LookedUp:
+        queries = self._world.table(file).queries
+        if file not in self._sorted:
+            order = np.argsort(queries.key, kind="stable")
+            self._sorted[file] = order, queries.take(order)
+        by_key, ordered = self._sorted[file]
         matches = Matches.none(len(by_key))
-        found, first = self._look_up(process, merged.take(by_key), scope)
+        found, first = self._look_up(process, ordered, scope)
         matches.enter(by_key, found)
-        pairs = sorted({pair for each in (found, first) for pair in _without_versions(each, by_key, merged)})
-        return _LookedUp(merged, matches, pairs)
+        parts = (found,) if first is found else (found, first)
+        bare = sorted({pair for each in parts for pair in _without_versions(each, by_key, queries)})
+        unique = np.flatnonzero(((matches.flags & UNIQUE) != 0) & ((queries.flags & Q_COPY) == 0))
+        return _LookedUp(matches, unique, bare)
 
-    def _look_up(self, process: Process, queries: Queries, scope: list[Scope]) -> tuple[Matches, Matches]:
-        """Find each query's definition, and the first that it met.
+    def _look_up(self, process: Process, queries: Queries, scope: Sequence[int]) -> tuple[Matches, Matches]:
+        """Find each query's definition, and the first that it met. queries: sorted by key. scope: files in order.
 
         They differ under LD_DYNAMIC_WEAK only: the definition is the first strong one, or else the first weak one.
         """
-        first = self._search_scope(process, queries, scope, self._rules)
+        executable = process.executable if process.executable is not None else NOT_FOUND
+        first = search_files(process.definitions, scope, queries, self._rules, executable)
         if not self._dynamic_weak:
             return first, first
-        matches = self._search_scope(process, queries, scope, replace(self._rules, strong_only=True))
+        strong = replace(self._rules, strong_only=True)
+        matches = search_files(process.definitions, scope, queries, strong, executable)
         left = np.flatnonzero(matches.file == NOT_FOUND)
         matches.enter(left, first.take(left))
         return matches, first
 
-    def _search_scope(self, process: Process, queries: Queries, scope: list[Scope], rules: Rules) -> Matches:
-        """Walk l_scope: the first part with a match wins. What one part has shown to lack is not searched again."""
-        matches = Matches.none(len(queries.key))
-        left, pending = np.arange(len(queries.key)), queries
-        executable = process.executable if process.executable is not None else NOT_FOUND
-        searched: set[int] = set()
-        for part in scope:
-            if part.owner is None:
-                listed = tuple(process.global_scope)
-                found = search(self._global(listed), pending, rules, executable)
-            else:
-                listed = (part.owner,) if part.alone else process.maps[part.owner].search_list or ()
-                fresh = [file for file in listed if file not in searched]
-                found = search_files(self._world, fresh, pending, rules, executable)
-            searched.update(listed)
-            hit = found.file != NOT_FOUND
-            matches.enter(left[hit], found.take(hit))
-            left, pending = left[~hit], pending.take(~hit)
-        return matches
-
-    def _global(self, files: tuple[int, ...]) -> ScopeIndex:
-        """Return the merged index of the global scope; it only grows at its end, unless another fork was here."""
-        if files != self._global_files:
-            known = len(self._global_files)
-            if files[:known] != self._global_files:
-                known, self._global_index = 0, ScopeIndex.empty()
-            tables = [self._world.table(f).definitions for f in files[known:]]
-            self._global_index = self._global_index.extended(tables, files[known:])
-            self._global_files = files
-        return self._global_index
-
-    @staticmethod
-    def _keep_unique(process: Process, queries: Queries, matches: Matches) -> None:
-        """Send look-ups that met a unique definition to the one the process keeps."""
-        unique = np.flatnonzero(((matches.flags & UNIQUE) != 0) & ((queries.flags & Q_COPY) == 0))
-        if len(unique):
-            key, file, row = queries.key[unique], matches.file[unique], matches.row[unique]
-            matches.file[unique], matches.row[unique] = process.unique.bind(key, file, row)
-
-    def _keep_protected(
-        self, process: Process, links: list[LinkMap], queries: Queries, matches: Matches, scope: list[Scope]
-    ) -> None:
+    def _keep_protected(self, process: Process, link: LinkMap, queries: Queries, matches: Matches) -> Matches:
         """A reference to an object's own protected definition stays there, whatever was found first.
 
         But for two cases, where the second look-up, of class PLT, ends at the object itself: an executable's PLT
         entry that stands for a function's address, which that look-up passes over, and a COPY relocation, whose
         first look-up passes over the executable.
         """
-        own = np.repeat([link.file for link in links], [len(link.facts.references.kind) for link in links])
-        row = np.concatenate([link.facts.references.symbol for link in links]).astype(np.int32)
-        protected = (queries.flags & Q_PROTECTED) != 0
-        away = np.flatnonzero(protected & (matches.file != NOT_FOUND) & (matches.file != own))
+        protected = np.flatnonzero(queries.flags & Q_PROTECTED)
+        away = protected[(matches.file[protected] != NOT_FOUND) & (matches.file[protected] != link.file)]
+        if not len(away):
+            return matches
         entry = (queries.flags[away] & Q_PLT == 0) & (matches.flags[away] & UNDEFINED != 0)
         entry |= queries.flags[away] & Q_COPY != 0
         if entry.any():
@@ -274,30 +255,32 @@ class Relocator:
             calls = Queries(
                 queries.key[stubs], queries.version[stubs], queries.flags[stubs] & ~np.uint8(Q_COPY) | np.uint8(Q_PLT)
             )
-            again = self._look_up(process, calls, scope)[0].file
-            away = np.setdiff1d(away, stubs[(again == NOT_FOUND) | (again == own[stubs])])
-        matches.file[away], matches.row[away] = own[away], row[away]
+            scope = [file for part in link.scope for file in self._listed(process, part)]
+            again = self._look_up(process, calls, self._definers.among(link.file, scope))[0].file
+            away = np.setdiff1d(away, stubs[(again == NOT_FOUND) | (again == link.file)])
+        kept = replace(matches, file=matches.file.copy(), row=matches.row.copy())
+        kept.file[away], kept.row[away] = link.file, link.facts.references.symbol[away]
+        return kept
 
-    def _finish(self, process: Process, link: LinkMap, bare: list[tuple[int, int]], *, lazy: bool) -> None:
+    def _finish(self, process: Process, link: LinkMap, bound: _Bound, *, lazy: bool) -> None:
         """Stop where ld.so stops, in relocation order: undefined strong reference, static TLS, failed assertion."""
         if link.targets is None:
             return
-        queries = self._world.table(link.file).queries
-        undefined = (link.targets == NOT_FOUND) & ((queries.flags & Q_WEAK) == 0)
         kinds = link.facts.references.kind
+        undefined, bare = bound.undefined, bound.bare
         link.lazy = lazy and not link.facts.flags & DF_BIND_NOW and not link.facts.flags_1 & DF_1_NOW
         if link.lazy:
-            undefined &= kinds != Reloc.PLT
+            undefined = undefined[kinds[undefined] != Reloc.PLT]
             bare = [(reference, file) for reference, file in bare if kinds[reference] != Reloc.PLT]
-        stop = int(np.argmax(undefined)) if undefined.any() else len(undefined)
-        broken = self._broken_promise(process, link, bare)
-        self._allocate_tls(process, link, min(stop, len(undefined) if broken is None else broken))
+        stop = int(undefined[0]) if len(undefined) else len(kinds)
+        broken = self._broken_promise(process, link, bare) if bare else None
+        self._allocate_tls(process, link, min(stop, len(kinds) if broken is None else broken))
         if broken is not None and broken < stop:
-            link.targets[broken:] = NOT_FOUND
+            link.targets = _cut(link.targets, broken)
             raise inconsistency(VERSIONS_PROMISED, self._libc_version, link)
-        if stop < len(undefined):
-            link.targets[stop:] = NOT_FOUND  # ld.so came no further
-            raise self._undefined(link, stop, queries)
+        if stop < len(kinds):
+            link.targets = _cut(link.targets, stop)  # ld.so came no further
+            raise self._undefined(link, stop, self._world.table(link.file).queries)
 
     def _broken_promise(self, process: Process, link: LinkMap, bare: list[tuple[int, int]]) -> int | None:
         """Return the first reference that finds its definition, without versions, in the very library that verneed
@@ -314,8 +297,7 @@ class Relocator:
                 return reference
         return None
 
-    @staticmethod
-    def _allocate_tls(process: Process, link: LinkMap, stop: int) -> None:
+    def _allocate_tls(self, process: Process, link: LinkMap, stop: int) -> None:
         """Place the *defining* objects in the static block: TPOFF must, TLSDESC may (before reference `stop`).
 
         The object's own initial-exec variables come first: they need no symbol, and linkers sort by it.
@@ -325,8 +307,11 @@ class Relocator:
             process.tls.require(link)
         if link.targets is None:
             return
-        kinds = link.facts.references.kind[:stop]
-        for reference in np.flatnonzero((kinds == Reloc.TLS_IE) | (kinds == Reloc.TLS_DESC)).tolist():
+        kinds = link.facts.references.kind
+        if link.file not in self._tls:
+            self._tls[link.file] = np.flatnonzero((kinds == Reloc.TLS_IE) | (kinds == Reloc.TLS_DESC))
+        rows = self._tls[link.file]
+        for reference in rows[rows < stop].tolist() if len(rows) else ():
             target = process.maps.get(int(link.targets[reference]))
             if target is not None and kinds[reference] == Reloc.TLS_IE:
                 process.tls.require(target)
@@ -343,6 +328,13 @@ class Relocator:
             version=version,
             key=int(queries.key[reference]),
         )
+
+
+def _cut(targets: NDArray[np.int32], stop: int) -> NDArray[np.int32]:
+    """Return what was bound before a reference; the rest is not."""
+    cut = targets.copy()
+    cut[stop:] = NOT_FOUND
+    return cut
 
 
 def _without_versions(matches: Matches, place: NDArray[np.intp], queries: Queries) -> Iterator[tuple[int, int]]:

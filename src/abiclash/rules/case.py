@@ -134,7 +134,14 @@ class Case:
 
     def owner(self, file: int) -> str | None:
         """Return the name of the package that installs a file, None for the host's."""
-        return self.owners.get(file)
+        known = self._owners
+        if file not in known:
+            known[file] = self.owners.get(file)
+        return known[file]
+
+    @cached_property
+    def _owners(self) -> dict[int, str | None]:
+        return {}
 
     def servers(self, link: LinkMap) -> frozenset[int]:
         """Return the files whose definitions an object's references got; runs share their arrays of bindings."""

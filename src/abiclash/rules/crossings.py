@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from abiclash.facts.model import Place
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.linker.tables import STB_GNU_UNIQUE
+from abiclash.rules.runtime_symbols import keys_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -162,19 +163,49 @@ def crossings(case: Case, run: Run) -> list[Crossing]:
     return [crossing for crossing in found if crossing is not None]
 
 
-def changes(case: Case, run: Run) -> Iterator[Crossing]:
-    """Yield, for each object and requested package, references that cross and that are bound otherwise alone.
+def changes(case: Case, run: Run) -> Sequence[Crossing]:
+    """Return, for each object and requested package, references that cross and that are bound otherwise alone.
 
     A library that one package found missing and another's copy of the same soname stands in for is no change of a
     binding's meaning; which file serves a soname is another rule's matter.
     """
+    name = ("changes", id(run))
+    known = cast("tuple[Run, tuple[Crossing, ...]] | None", case._cache.get(name))  # noqa: SLF001 - shared by rules
+    if known is None:  # the run is kept with what was found in it, so that its identity stays its own
+        known = run, tuple(_changes(case, run)) if len(run.order) > 1 else ()
+        case._cache[name] = known  # noqa: SLF001
+    return known[1]
+
+
+def _changes(case: Case, run: Run) -> Iterator[Crossing]:
+    alone = [(package, case.alone[package, run.stage].process.maps) for package in run.order]
     for crossing in crossings(case, run):
-        for package in run.order:
-            other = case.alone[package, run.stage].process.maps.get(crossing.source.file)
-            if len(run.order) > 1 and other is not None and other.targets is not None:
+        for package, maps in alone:
+            other = maps.get(crossing.source.file)
+            if other is not None and other.targets is not None:
                 changed = _changed(case, crossing, other, package)
                 if changed is not None:
                     yield changed
+
+
+def selected(
+    case: Case, crossing: Crossing, name: Hashable, wanted: Callable[[Crossing], NDArray[np.bool_]]
+) -> Sequence[tuple[str, Crossing]]:
+    """Return some references by the package that serves them, found once for each crossing. name: tells them apart."""
+    at = ("selected", name, id(crossing))
+    known = cast("tuple[Crossing, tuple[tuple[str, Crossing], ...]] | None", case._cache.get(at))  # noqa: SLF001
+    if known is None:
+        mask = wanted(crossing)
+        part = crossing if mask.all() else crossing.take(mask)
+        # The crossing is kept with what was found in it, so that its identity stays its own.
+        known = crossing, tuple(by_package(case, part)) if len(part) else ()
+        case._cache[at] = known  # noqa: SLF001
+    return known[1]
+
+
+def using(names: Sequence[str]) -> Callable[[Crossing], NDArray[np.bool_]]:
+    """Return what marks references to symbols of some names."""
+    return lambda crossing: np.isin(crossing.keys, keys_of(tuple(names)))
 
 
 def _crossing(case: Case, process: Process, link: LinkMap) -> Crossing | None:

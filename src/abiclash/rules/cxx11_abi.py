@@ -38,11 +38,10 @@ none, is left out.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from abiclash.linker.lookup import NOT_FOUND
 from abiclash.names import name_key
 from abiclash.rules.carried import owned
 from abiclash.rules.case import Stage
@@ -136,20 +135,27 @@ def _crossings(
     for owner, link in owned(case, run):
         if link.targets is None:
             continue
-        for provider in np.unique(link.targets[link.targets != NOT_FOUND]).tolist():
+        for provider in sorted(case.servers(link)):
             other = case.owner(provider)
             if other is None or other == owner:
                 continue
             mine, theirs = (_cached(case, file, known) for file in (link.file, provider))
             if mine is None or theirs is None or mine == theirs:
                 continue
-            rows = np.flatnonzero(link.targets == provider)
-            names = case.names(link.facts.symbols.key[link.facts.references.symbol[rows]].tolist()).values()
-            own = tuple(
-                sorted(name for name in names if name.startswith(("_ZN", "_ZTI", "_ZTV")) and "NSt" not in name[:6])
-            )
+            own = _names(case, link, provider)
             if own:
                 yield owner, link, provider, own
+
+
+def _names(case: Case, link: LinkMap, provider: int) -> tuple[str, ...]:
+    """Return the C++ names that an object takes from another one, those of the standard library left out."""
+    at = ("cxx11 names", id(link.targets), provider)  # runs share their arrays of bindings
+    if at not in case._cache:  # noqa: SLF001 - what rules share lives there
+        rows = np.flatnonzero(link.targets == provider)
+        names = case.names(link.facts.symbols.key[link.facts.references.symbol[rows]].tolist()).values()
+        own = (name for name in names if name.startswith(("_ZN", "_ZTI", "_ZTV")) and "NSt" not in name[:6])
+        case._cache[at] = tuple(sorted(own))  # noqa: SLF001
+    return cast("tuple[str, ...]", case._cache[at])  # noqa: SLF001
 
 
 def _cached(case: Case, file: int, known: dict[int, str | None]) -> str | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from abiclash.rules.failures import failure_groups, loaded_by_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from abiclash.facts.model import ObjectFacts
     from abiclash.linker.link_map import LinkMap
@@ -92,15 +92,18 @@ def displacements(case: Case, run: Run) -> Iterator[Displaced]:
         yield from _of_link(case, run, link)
 
 
-def _of_link(case: Case, run: Run, link: LinkMap) -> Iterator[Displaced]:
+def _of_link(case: Case, run: Run, link: LinkMap) -> Sequence[Displaced]:
     """Compare what an object's DT_NEEDED names mean here with what they mean when a package is alone."""
-    for (_, stage), solo in case.alone.items():
-        other = solo.process.maps.get(link.file)
-        if other is None or stage is not run.stage:
-            continue
-        for name, own, used in zip(link.facts.needed, other.direct, link.direct, strict=False):
-            if own != used:
-                yield Displaced(link.file, name, own, used)
+    name = ("displaced", run.stage, link.file, link.direct)
+    if name not in case._cache:  # noqa: SLF001 - what rules share lives there
+        case._cache[name] = tuple(  # noqa: SLF001
+            Displaced(link.file, needed, own, used)
+            for (_, stage), solo in case.alone.items()
+            if stage is run.stage and (other := solo.process.maps.get(link.file)) is not None
+            for needed, own, used in zip(link.facts.needed, other.direct, link.direct, strict=False)
+            if own != used
+        )
+    return cast("tuple[Displaced, ...]", case._cache[name])  # noqa: SLF001
 
 
 def differ(case: Case, own: int, used: int) -> bool:

@@ -37,7 +37,7 @@ Shared libraries that exist to be linked to are left out. Whether an export is m
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -115,15 +115,22 @@ def _also_elsewhere(case: Case, name: str, found: dict[str, tuple[ObjectFacts, N
     mine = np.unique(np.concatenate([facts.symbols.key[rows] for facts, rows in found.values()]))
     counts = {}
     for other, package in case.packages.items():
-        if other != name and package.wheel.objects:
-            shared = np.zeros(len(mine), dtype=np.bool_)
-            for facts in package.wheel.objects:
-                if len(facts.symbols.key):
-                    at = np.minimum(np.searchsorted(facts.symbols.key, mine), len(facts.symbols.key) - 1)
-                    shared |= facts.symbols.key[at] == mine
-            if shared.any():
-                counts[other] = int(np.count_nonzero(shared))
+        keys = _keys(case, package) if other != name else mine[:0]
+        if len(keys):
+            at = np.minimum(np.searchsorted(keys, mine), len(keys) - 1)
+            shared = int(np.count_nonzero(keys[at] == mine))
+            if shared:
+                counts[other] = shared
     return counts
+
+
+def _keys(case: Case, package: CasePackage) -> NDArray[np.uint64]:
+    """Return the keys of all names in a package's objects, sorted."""
+    at = ("keys", package.id)
+    if at not in case._cache:  # noqa: SLF001 - what rules share lives there
+        columns = [np.zeros(0, dtype=np.uint64), *(facts.symbols.key for facts in package.wheel.objects)]
+        case._cache[at] = np.sort(np.concatenate(columns))  # noqa: SLF001
+    return cast("NDArray[np.uint64]", case._cache[at])  # noqa: SLF001
 
 
 def _finding(

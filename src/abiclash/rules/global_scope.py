@@ -52,7 +52,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abiclash.rules.clauses import look_ups
-from abiclash.rules.crossings import Means, by_package, changes, known_names
+from abiclash.rules.crossings import Means, changes, known_names, selected
 from abiclash.rules.culprits import importers, library_name, named, orders, who
 from abiclash.rules.families import examples
 from abiclash.rules.global_scope_taking import KINDS, Taking
@@ -86,8 +86,7 @@ def check(case: Case) -> Iterable[Finding]:
     found: dict[tuple[str, str], Taking] = {}
     for run in case.runs:
         for crossing in changes(case, run):
-            part = crossing.take(crossing.means == Means.GLOBAL)
-            for package, served in by_package(case, part) if len(part) else ():
+            for package, served in selected(case, crossing, "global", lambda part: part.means == Means.GLOBAL):
                 victim = case.owner(crossing.source.file) or case.path(crossing.source.file)
                 found.setdefault((package, victim), Taking()).record(case, run, served)
     for at in sorted(found):

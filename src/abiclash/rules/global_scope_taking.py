@@ -68,20 +68,50 @@ class Taking:
         return min(self.users, key=lambda file: (-self.weight.get(file, 0), file))
 
     def record(self, case: Case, run: Run, part: Crossing) -> None:
-        """Sort changed references of one object, all served by one package through the global scope."""
+        """Add changed references of one object, all served by one package through the global scope."""
+        kinds = _kinds_of(case, run, part)
         self.runs.append(run)
         self.users.add(part.source.file)
-        self.providers.update(np.unique(part.target).tolist())
-        theirs = column(case, part.target, part.target_row, "size").astype(np.int64)
-        alone = np.where(part.own, part.own_column("size"), column(case, part.alone, part.alone_row, "size"))
-        sized = alone.astype(np.int64)
-        left = np.ones(len(part), dtype=np.bool_)
-        for name, mask in _kinds(case, run, part, theirs, sized).items():
-            getattr(self, name).update(part.keys[mask & left].tolist())
-            left &= ~mask
-        self.same.update(part.keys[left].tolist())
-        self.weight[part.source.file] = max(self.weight.get(part.source.file, 0), int((~left).sum()))
-        self.sizes.update(zip(part.keys.tolist(), zip(theirs.tolist(), sized.tolist(), strict=True), strict=True))
+        self.providers |= kinds.providers
+        for name, keys in kinds.keys.items():
+            getattr(self, name).update(keys)
+        self.weight[part.source.file] = max(self.weight.get(part.source.file, 0), kinds.weight)
+        self.sizes.update(kinds.sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """What `Taking` keeps, of one object's references. part: these, kept so that their identity stays their own."""
+
+    part: Crossing
+    providers: frozenset[int]
+    keys: dict[str, frozenset[int]]
+    weight: int
+    sizes: dict[int, tuple[int, int]]
+
+
+def _kinds_of(case: Case, run: Run, part: Crossing) -> _Kinds:
+    """Sort references, once for all runs that show them and have the objects that served them before."""
+    there = tuple(file for file in np.unique(part.alone).tolist() if file in run.process.maps)
+    at = ("kinds", id(part), there)
+    known = case._cache.get(at)  # noqa: SLF001 - what rules share lives there
+    if not isinstance(known, _Kinds):
+        known = case._cache[at] = _sorted_out(case, run, part)  # noqa: SLF001
+    return known
+
+
+def _sorted_out(case: Case, run: Run, part: Crossing) -> _Kinds:
+    theirs = column(case, part.target, part.target_row, "size").astype(np.int64)
+    alone = np.where(part.own, part.own_column("size"), column(case, part.alone, part.alone_row, "size"))
+    sized = alone.astype(np.int64)
+    left = np.ones(len(part), dtype=np.bool_)
+    keys = {}
+    for name, mask in _kinds(case, run, part, theirs, sized).items():
+        keys[name] = frozenset(part.keys[mask & left].tolist())
+        left &= ~mask
+    keys["same"] = frozenset(part.keys[left].tolist())
+    sizes = dict(zip(part.keys.tolist(), zip(theirs.tolist(), sized.tolist(), strict=True), strict=True))
+    return _Kinds(part, frozenset(np.unique(part.target).tolist()), keys, int((~left).sum()), sizes)
 
 
 def _kinds(

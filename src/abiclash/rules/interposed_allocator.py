@@ -49,7 +49,7 @@ import numpy as np
 
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.rules.clauses import look_ups
-from abiclash.rules.crossings import by_package, changes, known_names
+from abiclash.rules.crossings import changes, known_names, selected, using
 from abiclash.rules.culprits import importers, library_name, named, orders, who
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
@@ -123,8 +123,7 @@ def check(case: Case) -> Iterable[Finding]:
     names = tuple(name for pair in _PAIRS for end in pair for name in end)
     for run in case.runs:
         for crossing in changes(case, run):
-            part = crossing.take(np.isin(crossing.keys, keys_of(names)))
-            for package, served in by_package(case, part) if len(part) else ():
+            for package, served in selected(case, crossing, names, using(names)):
                 _record(case, run, served, package, found[package])
     for package in sorted(found):
         yield _finding(case, found[package])

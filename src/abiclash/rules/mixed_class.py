@@ -8,7 +8,7 @@ other is handled by code that may not agree on what is in it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -17,7 +17,8 @@ from abiclash.rules.families import Family, Member, family
 from abiclash.rules.runtime_symbols import in_runtime_group
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
 
     from numpy.typing import NDArray
 
@@ -106,13 +107,11 @@ def mixed(
     if not by_scope:
         return
     for victim in victims:
-        keys = strong_uses(process.maps[victim], library)
-        direct = set(keys.tolist())
+        direct, members = _members_used(case, process.maps[victim], library)
         used: dict[str, dict[int, str]] = {}
         typed: set[str] = set()
-        for key, name in known_names(case, keys).items():
-            found = member_of(name)
-            if found is not None and found.scope in by_scope:
+        for key, name, found in members:
+            if found.scope in by_scope:
                 used.setdefault(found.scope, {})[key] = name
                 typed.update([found.scope] if found.typed else [])
         for scope in sorted(used):
@@ -120,6 +119,19 @@ def mixed(
             if through:
                 known = replace(through[0].family, typed=scope in typed or any(one.family.typed for one in through))
                 yield Mixed(known, through, victim, used[scope])
+
+
+def _members_used(
+    case: Case, user: LinkMap, library: LinkMap
+) -> tuple[AbstractSet[int], Sequence[tuple[int, str, Family]]]:
+    """Return the strong functions that an object takes from a library: all, and those of a family with their names."""
+    at = ("members used", id(user.targets), library.file)  # runs share their arrays of bindings
+    if at not in case._cache:  # noqa: SLF001 - what rules share lives there
+        keys = strong_uses(user, library)
+        names = known_names(case, keys).items()
+        members = tuple((key, name, found) for key, name in names if (found := member_of(name)) is not None)
+        case._cache[at] = frozenset(keys.tolist()), members  # noqa: SLF001
+    return cast("tuple[frozenset[int], tuple[tuple[int, str, Family], ...]]", case._cache[at])  # noqa: SLF001
 
 
 def member_of(name: str) -> Family | None:

@@ -127,9 +127,14 @@ def _asks_before(link: LinkMap, move: Move) -> bool:
 def _users(case: Case, provider: str, wanted: Callable[[LinkMap], bool]) -> dict[str, list[tuple[Run, LinkMap]]]:
     """Return, by package, the loaded modules of others than the provider of which `wanted` is true."""
     found: dict[str, list[tuple[Run, LinkMap]]] = defaultdict(list)
+    known: dict[int, bool] = {}
     for run in case.runs:
         for owner, link in owned(case, run):
-            if owner != provider and link.facts.modules and wanted(link):
+            if owner == provider or not link.facts.modules:
+                continue
+            if link.file not in known:
+                known[link.file] = wanted(link)
+            if known[link.file]:
                 found[owner].append((run, link))
     return dict(sorted(found.items()))
 

@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from abiclash.rules.clauses import look_ups
-from abiclash.rules.crossings import Means, by_package, changes, crossings, is_function, is_strong, known_names
+from abiclash.rules.crossings import Means, changes, crossings, is_function, is_strong, known_names, selected
 from abiclash.rules.culprits import library_name, named, orders, who
 from abiclash.rules.families import examples
 from abiclash.rules.mixed_class import Mixed, mixed, taken_functions
@@ -62,6 +62,8 @@ from abiclash.rules.words import counted, in_order, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
 
     from abiclash.rules.case import Case, Run
     from abiclash.rules.crossings import Crossing
@@ -125,13 +127,14 @@ def check(case: Case) -> Iterable[Finding]:
 def _captures(case: Case, run: Run) -> Iterator[tuple[int, str, Crossing]]:
     """Yield (library, package, references) where a search list gave a library another's definitions of its own."""
     for crossing in crossings(case, run):
-        for package, part in by_package(case, captured(crossing)):
+        for package, part in selected(case, crossing, "captured", _captured):
             yield crossing.source.file, package, part
 
 
-def captured(crossing: Crossing) -> Crossing:
-    """Return the references to symbols that the library defines itself, bound elsewhere by a search list."""
-    return crossing.take(crossing.own & (crossing.means == Means.LIST))
+def _captured(crossing: Crossing) -> NDArray[np.bool_]:
+    """Mark the references to symbols that the library defines itself, bound elsewhere by a search list."""
+    mask: NDArray[np.bool_] = crossing.own & (crossing.means == Means.LIST)
+    return mask
 
 
 def _record(capture: Capture, run: Run, crossing: Crossing) -> None:
@@ -148,12 +151,13 @@ def _record_mixes(case: Case, run: Run, crossing: Crossing, found: dict[tuple[in
     if crossing.package is None:
         return
     known = case.alone[crossing.package, run.stage].process.maps
-    for package, part in by_package(case, captured(crossing)):
+    for package, part in selected(case, crossing, "captured", _captured):
         taken = taken_functions(case, part)
-        owners = {file: case.owner(file) for file in run.process.maps if file in known}
-        victims = [file for file, owner in owners.items() if owner not in (None, package)]
+        if not taken:
+            continue
         capture = found[crossing.source.file, package]
-        victims = [file for file in victims if owners[file] != case.owner(crossing.source.file)]
+        others = (None, package, case.owner(crossing.source.file))
+        victims = [file for file in run.process.maps if file in known and case.owner(file) not in others]
         capture.mixes += [(run, mix) for mix in mixed(case, run.process, crossing.source, taken, victims)]
 
 

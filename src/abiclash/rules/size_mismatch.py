@@ -45,7 +45,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -54,13 +54,13 @@ from abiclash.rules.case import Stage
 from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import (
     Means,
-    by_package,
     changes,
     column,
     is_function,
     is_variable,
     is_writable,
     known_names,
+    selected,
 )
 from abiclash.rules.culprits import importers, library_name, named, orders, reached_by_initialisers, who
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
@@ -68,7 +68,7 @@ from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import counted, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from abiclash.rules.case import Case, Run
     from abiclash.rules.crossings import Crossing
@@ -110,7 +110,7 @@ def check(case: Case) -> Iterable[Finding]:
     seen: dict[tuple[str, str], list[tuple[Run, Clash]]] = defaultdict(list)
     for run in case.runs:
         for crossing in changes(case, run):
-            for package, part in by_package(case, crossing):
+            for package, part in selected(case, crossing, "all", lambda part: np.ones(len(part), dtype=np.bool_)):
                 victim = case.owner(crossing.source.file) or case.path(crossing.source.file)
                 seen[package, victim] += [(run, clash) for clash in _clashes(case, run, part)]
     for at in sorted(seen):
@@ -120,6 +120,31 @@ def check(case: Case) -> Iterable[Finding]:
 
 def _clashes(case: Case, run: Run, part: Crossing) -> Iterator[Clash]:
     """Yield the variables among changed references whose sizes or kinds disagree, unique symbols left out."""
+    for row, kind, expected, there in _disagreeing(case, part):
+        keys = part.keys[row : row + 1]
+        yield Clash(
+            key=int(keys[0]),
+            user=part.source.file,
+            provider=int(part.target[row]),
+            expected=expected,
+            found=there,
+            kind=kind,
+            early=reached_by_initialisers(run.process, part.source.file, keys),
+            tried=_bound_so_alone(case, run, part, row),
+        )
+
+
+def _disagreeing(case: Case, part: Crossing) -> Sequence[tuple[int, str, int, int]]:
+    """Return (row, kind, size in bytes that is expected, size there), found once for each crossing."""
+    at = ("disagreeing", id(part))
+    known = cast("tuple[Crossing, tuple[tuple[int, str, int, int], ...]] | None", case._cache.get(at))  # noqa: SLF001
+    if known is None:  # the crossing is kept with what was found in it, so that its identity stays its own
+        known = part, tuple(_compared(case, part))
+        case._cache[at] = known  # noqa: SLF001
+    return known[1]
+
+
+def _compared(case: Case, part: Crossing) -> Iterator[tuple[int, str, int, int]]:
     served = column(case, part.target, part.target_row, "info")
     known = np.where(part.own, part.own_column("info"), column(case, part.alone, part.alone_row, "info"))
     sized = np.where(part.own, part.own_column("size"), column(case, part.alone, part.alone_row, "size"))
@@ -131,20 +156,9 @@ def _clashes(case: Case, run: Run, part: Crossing) -> Iterator[Clash]:
     wanted = (both | code) & (part.means != Means.UNIQUE) & (part.own | (part.alone != NOT_FOUND))
     # Of what a whole library loses to the global scope, only the overruns are a cause of their own.
     wanted &= (part.means == Means.LIST) | (both & (sized > found))
-    rows = np.flatnonzero(wanted)
-    for row in rows.tolist():
+    for row in np.flatnonzero(wanted).tolist():
         kind = "code" if code[row] else "beyond" if sized[row] > found[row] else "other"
-        keys = part.keys[row : row + 1]
-        yield Clash(
-            key=int(keys[0]),
-            user=part.source.file,
-            provider=int(part.target[row]),
-            expected=int(sized[row]),
-            found=int(found[row]),
-            kind=kind,
-            early=reached_by_initialisers(run.process, part.source.file, keys),
-            tried=_bound_so_alone(case, run, part, row),
-        )
+        yield row, kind, int(sized[row]), int(found[row])
 
 
 def _bound_so_alone(case: Case, run: Run, part: Crossing, row: int) -> bool:

@@ -132,10 +132,11 @@ def _captured_variables(case: Case, link: LinkMap) -> NDArray[np.intp]:
 
 
 def _victims(case: Case, run: Run, runtime: LinkMap, provider: int, keys: NDArray[np.uint64]) -> Iterator[Split]:
+    owner = case.owner(provider)
     for victim in run.process.maps.values():
-        if victim.targets is None or victim.file == runtime.file or case.owner(victim.file) == case.owner(provider):
+        if victim.targets is None or victim.file == runtime.file or runtime.file not in case.servers(victim):
             continue
-        if runtime.file not in case.servers(victim):
+        if case.owner(victim.file) == owner:
             continue
         into = np.flatnonzero(victim.targets == runtime.file)
         used = victim.facts.symbols.key[victim.facts.references.symbol[into]]

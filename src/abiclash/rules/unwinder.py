@@ -45,7 +45,7 @@ import numpy as np
 
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.rules.clauses import look_ups
-from abiclash.rules.crossings import by_package, changes, column, known_names
+from abiclash.rules.crossings import changes, column, known_names, selected, using
 from abiclash.rules.culprits import importers, library_name, named, orders, who
 from abiclash.rules.mixed_class import sizes_differ
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
@@ -108,8 +108,7 @@ def check(case: Case) -> Iterable[Finding]:
     for run in case.runs:
         for crossing in changes(case, run):
             for names in (UNWIND, CATCH):
-                part = crossing.take(np.isin(crossing.keys, keys_of(names)))
-                for package, served in by_package(case, part) if len(part) else ():
+                for package, served in selected(case, crossing, names, using(names)):
                     found[package].record(case, run, served, names)
     for package in sorted(found):
         yield _finding(case, found[package])

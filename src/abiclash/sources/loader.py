@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from abiclash.errors import SourceError
@@ -115,6 +116,7 @@ def parse_diagnostics(text: str, machine: str, version: tuple[int, int]) -> Proc
     return Processor(values.get("dl_platform", f'"{machine}"').strip('"'), tuple(chosen), legacy)
 
 
+@lru_cache(maxsize=8)
 def legacy_subdirectories(processor: Processor, version: tuple[int, int]) -> tuple[str, ...]:
     """Return the subdirectories of the old kind in the order that glibc before 2.37 tries them.
 
