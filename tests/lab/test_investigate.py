@@ -9,8 +9,9 @@ import pytest
 
 from abiclash.lab.environments import make_environment
 from abiclash.lab.investigate import programs
+from abiclash.lab.investigate.difference import displaced
 from abiclash.lab.investigate.investigation import Setup, investigate
-from abiclash.lab.investigate.result import Outcome, Program, Role, Status
+from abiclash.lab.investigate.result import Load, Outcome, Program, Role, Status
 from abiclash.lab.run import Limits
 from abiclash.reports import investigation as report
 from tests.support import make_wheel
@@ -192,3 +193,13 @@ def test_the_failing_program_is_compared_with_its_own_end() -> None:
     assert programs.pair([Program(("a",), good), alone, joint, other]) == (joint, alone)
     assert programs.pair([other]) == (None, other)
     assert programs.pair([joint]) == (joint, None)
+
+
+def test_libraries_of_one_name_are_found_whatever_their_minor_numbers() -> None:
+    host = Load("/usr/lib/libstdc++.so.6.0.30", "")
+    own = Load("pkg/libstdc++.so.6", "pkg-1.0")
+    other = Load("pkg/libz.so.1", "pkg-1.0")
+    assert displaced([host], [own, other]) == [(host.path, own.path)]
+    assert displaced([host, own], [own, other]) == []
+    assert displaced([host], [Load("/lib/libstdc++.so.6.0.30", "")]) == []
+    assert displaced([Load("a/core.so", "a-1")], [Load("b/core.so", "b-1")]) == []
