@@ -7,11 +7,7 @@ import logging
 import multiprocessing
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -237,33 +233,6 @@ def test_two_writers_at_once(tmp_path: Path) -> None:
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert all(same(Store(tmp_path).get(sha), _facts(sha)) for sha in _shas())
     assert list((tmp_path / "facts-1" / "tmp").iterdir()) == []
-
-
-def test_a_writer_that_is_killed_leaves_nothing_half(tmp_path: Path) -> None:
-    """Kill a process that writes all the time at random moments; what is visible afterwards is whole."""
-    code = "import sys, pathlib; from tests.facts.test_store import _write_all; print('on', flush=True); "
-    code += "_write_all(pathlib.Path(sys.argv[1]), 10**6)"
-    moments = np.random.default_rng(0).uniform(0.0, 0.08, 8)
-    seen = 0
-    for number, moment in enumerate(moments):
-        root = tmp_path / str(number)
-        writer = subprocess.Popen(
-            [sys.executable, "-c", code, str(root)], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]
-        )
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == b"on\n"
-        time.sleep(moment)
-        writer.send_signal(signal.SIGKILL)
-        writer.communicate()
-        store = Store(root)
-        found = {sha: store.get(sha) for sha in _shas()}
-        assert all(one is None or same(one, _facts(sha)) for sha, one in found.items())
-        seen += sum(one is not None for one in found.values())
-        for sha in _shas():
-            store.put(_facts(sha), some_names(200))
-            assert same(store.get(sha), _facts(sha))
-            assert len(store.names(sha, some_names(200)[0].key)) == 200
-    assert seen
 
 
 def test_what_killed_writers_left_is_swept_later(tmp_path: Path) -> None:
