@@ -85,7 +85,7 @@ def _tear(path: Path) -> None:
 
 def test_eight_processes_write_read_and_damage(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork" if sys.version_info < (3, 12) else "spawn")
-    workers = [context.Process(target=_work, args=(tmp_path, 3, number)) for number in range(8)]
+    workers = [context.Process(target=_work, args=(tmp_path, 3, number)) for number in range(8)]  # type: ignore[attr-defined]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -53,7 +53,10 @@ def test_found_where_the_older_file_comes_first(site: Site) -> None:
     assert [package.name for package in finding.packages] == ["alpha", "beta"]
     assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), ("beta", "alpha"))
     assert finding.objects == ("beta/libb.so", "alpha/libshared.so.1")
-    assert "beta needs V2 of libshared.so.1" in finding.summary
+    assert finding.summary == (
+        "beta needs V2 of libshared.so.1, which the copy that alpha brings into the process lacks: after it, the load fails."
+    )
+    assert finding.explanation.startswith("beta/libb.so was built against a newer libshared.so.1 and needs its symbol")
     assert "which alpha brought into the process" in finding.explanation
     assert finding.evidence["message"] == within(site, message)
     assert any(advice.checked and "beta, alpha" in advice.text for advice in finding.advice)
@@ -74,7 +77,9 @@ def test_found_alone_is_a_warning_without_an_order_that_helps(site: Site) -> Non
     assert finding.severity is Severity.WARNING
     assert [package.name for package in finding.packages] == ["beta"]
     assert (finding.failing_order, finding.safe_order) == (("beta",), None)
-    assert "V2" in finding.summary
+    assert finding.summary == "beta needs V2 of libshared.so.1; the copy that gets loaded does not have it."
+    assert "which does not have it, so the dynamic linker refuses" in finding.explanation
+    assert any(advice.text.startswith("Need only versions that") for advice in finding.advice)
     assert not any(advice.checked for advice in finding.advice)
 
 

@@ -94,7 +94,7 @@ def find_names(read: Callable[[str], bytes], keys: NDArray[np.uint64]) -> dict[i
     for block in np.unique(found // NAMES_PER_FILE).tolist():
         here = found // NAMES_PER_FILE == block
         column = read_columns(read(_file(block * NAMES_PER_FILE)))["name"]
-        texts = column.take(Array.from_numpy(found[here] % NAMES_PER_FILE)).to_pylist()
+        texts = _rows(column, found[here] % NAMES_PER_FILE).to_pylist()
         names.update(zip(wanted[here].tolist(), texts, strict=True))
     return names
 
@@ -113,7 +113,14 @@ def name_column(read: Callable[[str], bytes], keys: NDArray[np.uint64]) -> Any:
     hit = known[at] == keys if total else np.zeros(len(keys), dtype=np.bool_)
     at[~hit] = 0
     where = np.where(hit, rows[at], total) if total else at
-    return names.take(Array.from_numpy(where.astype(np.uint32)))
+    return _rows(names, where.astype(np.uint32))
+
+
+def _rows(names: Any, rows: NDArray[np.unsignedinteger]) -> Any:
+    """Return some rows of a column. Raises ValueError for a row that it has not: Arrow would panic."""
+    if len(rows) and int(rows.max()) >= len(names):
+        raise ValueError(f"row {int(rows.max())} of {len(names)} names is asked for")
+    return names.take(Array.from_numpy(rows))
 
 
 def _file(row: int) -> str:

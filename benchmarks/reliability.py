@@ -1,0 +1,66 @@
+"""Write docs/reliability.md from what the long runs left: python benchmarks/reliability.py
+
+benchmarks/fuzz.json (fuzz.py), mutants.json (mutants.py; `why` beside a survivor is written by hand) and faults.json.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "reliability.md"
+WANTED = {"elf": 2_000_000}
+USUAL = 200_000
+
+
+def main() -> None:
+    parts = [(HERE / "reliability.txt").read_text("utf-8"), *_fuzz(_ledger("fuzz")), *_faults(_ledger("faults"))]
+    PAGE.write_text("\n".join([*parts, *_mutants(_ledger("mutants"))]) + "\n", "utf-8")
+
+
+def _ledger(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((HERE / f"{name}.json").read_text("utf-8"))
+    return content
+
+
+def _fuzz(ledger: dict[str, Any]) -> Iterator[str]:
+    yield "## Fuzzing\n"
+    yield "| target | executions | of the wanted | seconds | inputs that failed meanwhile |"
+    yield "|---|---|---|---|---|"
+    for name, own in sorted(ledger.items()):
+        wanted = WANTED.get(name, USUAL)
+        share = min(100, own["executions"] * 100 // wanted)
+        yield f"| {name} | {own['executions']:,} | {share} % of {wanted:,} | {own['seconds']:,} | {own['failures']} |"
+    yield ""
+
+
+def _faults(ledger: dict[str, Any]) -> Iterator[str]:
+    yield "## Faults\n"
+    yield "| what | times | how it ended | test |"
+    yield "|---|---|---|---|"
+    for row in ledger["rows"]:
+        yield "| " + " | ".join(str(row[key]) for key in ("what", "times", "end", "test")) + " |"
+    yield ""
+
+
+def _mutants(ledger: dict[str, Any]) -> Iterator[str]:
+    yield "## Mutants\n"
+    for module, own in sorted(ledger.items()):
+        killed = own["tried"] - len(own["survivors"])
+        yield f"`{module}`: {own['mutants']} mutants, {own['tried']} tried (a random choice), {killed} killed.\n"
+        if own["survivors"]:
+            yield "| line | change | survives because |"
+            yield "|---|---|---|"
+            for one in own["survivors"]:
+                text = one["text"].replace("|", "\\|")
+                yield f"| `{text}` | {one['change']} | {one.get('why', 'not yet looked at')} |"
+            yield ""
+
+
+if __name__ == "__main__":
+    main()
