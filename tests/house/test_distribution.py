@@ -8,11 +8,15 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("src", "corpora", "docs", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml")
@@ -53,3 +57,25 @@ def test_the_bill_of_materials() -> None:
     assert {"numpy", "pyelftools", "httpx", "httpcore"} <= names, "dependencies of dependencies too"
     assert "pytest" not in names
     assert done.stdout == subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+def _wanted(groups: dict[str, list[Any]], name: str) -> list[str]:
+    """Return the requirements of a dependency group, with those of the groups that it includes."""
+    own = [entry for entry in groups[name] if isinstance(entry, str)]
+    included = [entry["include-group"] for entry in groups[name] if isinstance(entry, dict)]
+    return own + [text for group in included for text in _wanted(groups, group)]
+
+
+def test_what_ci_installs_is_pinned_by_hash() -> None:
+    """After a change of dependencies: run the command in the second line of .ci/requirements.txt."""
+    text = (ROOT / ".ci/requirements.txt").read_text()
+    pins = dict(line.split(" ")[0].split("==") for line in text.splitlines() if "==" in line and line[0].isalpha())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = list(project["project"]["dependencies"]) + project["build-system"]["requires"]
+    for group in ("test", "check", "browser", "audit"):
+        wanted += _wanted(project["dependency-groups"], group)
+    for requirement in map(Requirement, wanted):
+        version = pins.get(canonicalize_name(requirement.name))
+        assert version is not None, requirement
+        assert requirement.specifier.contains(version), (requirement, version)
+    assert text.count("--hash=sha256:") > len(pins)

@@ -54,7 +54,8 @@ def test_found_where_the_older_file_comes_first(site: Site) -> None:
     assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), ("beta", "alpha"))
     assert finding.objects == ("beta/libb.so", "alpha/libshared.so.1")
     assert finding.summary == (
-        "beta needs V2 of libshared.so.1, which the copy that alpha brings into the process lacks: after it, the load fails."
+        "beta needs V2 of libshared.so.1, which the copy that alpha brings into the process lacks:"
+        " after it, the load fails."
     )
     assert finding.explanation.startswith("beta/libb.so was built against a newer libshared.so.1 and needs its symbol")
     assert "which alpha brought into the process" in finding.explanation
