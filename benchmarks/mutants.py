@@ -34,8 +34,6 @@ TESTS = {
     "abiclash.linker.lookup": (
         "tests/linker/test_check_match.py",
         "tests/linker/test_lookup_properties.py",
-        "tests/linker/test_unique.py",
-        "tests/linker/test_scopes.py",
     ),
     "abiclash.rules.missing_version": ("tests/rules/test_missing_version.py",),
     "abiclash.rules.static_tls": ("tests/rules/test_static_tls.py",),
