@@ -28,7 +28,8 @@ ELLIPSIS = re.compile(r"(^|\s)\.\.\.(\s|$)")
 
 
 def _lines(page: Path) -> list[str]:
-    found = [line.partition("  #")[0].partition(" | ")[0].strip() for line in COMMAND.findall(page.read_text())]
+    text = re.sub(r"\\\n\s*", "", page.read_text())  # a line that goes on
+    found = [line.partition("  #")[0].partition(" | ")[0].strip() for line in COMMAND.findall(text)]
     return [line for line in found if not ELLIPSIS.search(line) and line.split()[0] in COMMANDS]
 
 
