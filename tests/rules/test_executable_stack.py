@@ -56,7 +56,7 @@ def test_found_where_glibc_obeys(site: Site) -> None:
     (finding,) = executable_stack.check(in_wheels(site))
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.CERTAIN)
     assert [package.name for package in finding.packages] == ["beta"]
-    assert finding.failing_order is None  # nothing fails yet
+    assert finding.failing_order == ("beta",)
     assert finding.objects == ("beta/libb.so",)
     assert finding.summary == "beta asks for an executable stack for the whole process."
     assert "2.41 and later refuse" in finding.explanation

@@ -82,7 +82,7 @@ def _facts(finding: Finding, now: Advice | None, played: Sequence[Order]) -> Ite
     if finding.failing_order is not None:
         always = len(played) > 1 and set(failing_orders(finding)) >= set(played)
         order = "in every order" if always else orders.around(finding.failing_order, about)
-        yield "fails", order, "red"
+        yield ("fails", order, "red") if finding.severity is Severity.ERROR else ("happens", order)
     if finding.safe_order is not None:
         yield "works", orders.around(finding.safe_order, about), "green"
     when = _WHEN.get(str(finding.evidence.get("stage")))

@@ -117,7 +117,7 @@ def _finding(case: Case, name: str, paths: list[str], refused: list[FailureGroup
             ),
         ],
         key=[name],
-        failing_order=(name,) if refused and package.requested else None,
+        failing_order=(name,) if package.requested else None,
         objects=paths,
         evidence={
             "libc": f"{case.host.libc} {libc}",
