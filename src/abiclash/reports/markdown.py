@@ -110,9 +110,8 @@ def _whole(finding: Finding, view: View) -> str:
     lines = [f"#### {_MARKS[finding.severity]} {_head(finding, view)}", "", escape(prose(finding.summary, 2000)), ""]
     about = [package.name for package in finding.packages]
     if finding.failing_order is not None:
-        lines.append(
-            f"- {'fails' if finding.severity is Severity.ERROR else 'happens'}: {code('import ' + around(finding.failing_order, about), 600)}"
-        )
+        verb = "fails" if finding.severity is Severity.ERROR else "happens"
+        lines.append(f"- {verb}: {code('import ' + around(finding.failing_order, about), 600)}")
     if finding.safe_order is not None:
         lines.append(f"- works: {code('import ' + around(finding.safe_order, about), 600)}")
     for advice in finding.advice:
