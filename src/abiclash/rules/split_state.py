@@ -183,7 +183,7 @@ def _finding(case: Case, runtime: int, provider: int, found: list[tuple[Run, Spl
             f"{source} (in {first}) contains its own copy of a part of {lib} and exports it. When {first} is imported "
             f"first, the dynamic linker loads {lib} on its behalf and makes {lib} itself use {first}'s copy of these "
             f"variables.\n\n{second} comes later: {user} uses the copy inside {lib}. It stores a value there and then "
-            f"calls {call or 'into ' + lib}; {lib} looks into the other copy, which was never set. {end}"
+            f"calls {call or 'into ' + lib}; {lib} looks into the other copy, which does not hold it. {end}"
         ),
         advice=_advice(first, second, source, lib, safe),
         key=[lib, source, *variables],
