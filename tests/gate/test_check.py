@@ -187,3 +187,11 @@ def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = tmp_path / "not a wheel.whl"
     shutil.copy(one, copy)
     assert app.run(["check", str(copy)]) == 2
+
+
+@pytest.mark.compiler
+def test_neighbours_in_a_file_that_is_no_text(dist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Found by trying every command on hostile files: it ended in a traceback."""
+    (tmp_path / "names.txt").write_bytes(b"\x80\x81numpy\0")
+    assert app.run(["check", _wheel(dist, "first"), "--against", str(tmp_path / "names.txt"), "--offline"]) == 2
+    assert "names.txt" in capsys.readouterr().err
