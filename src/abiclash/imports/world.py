@@ -97,7 +97,7 @@ class World:
     _top: dict[str, Found | None] = field(default_factory=dict)
     _tops: frozenset[str] = frozenset()
     unread: set[str] = field(default_factory=set)
-    """Files that were asked for and could not be read: what is planned without them holds for this time only."""
+    """Source files that could not be read: what is planned without them holds for this time only."""
 
     def __post_init__(self) -> None:
         extensions: list[tuple[str, Kind]] = [(suffix, "extension") for suffix in self.python.suffixes]
@@ -212,7 +212,6 @@ class World:
                 kept = ModuleSource(body=["\n".join(read_names(tree.read(path)))])
                 self.digests.put(Stamp(stamp.document, stamp.member, stamp.state), kept)
         except (SourceError, OSError):
-            self.unread.add(path)
             return ()
         return tuple(kept.body[0].split("\n"))
 
@@ -228,7 +227,6 @@ class World:
                 kept = ModuleSource(body=[tree.read(path).decode("utf-8", "replace")])
                 self.digests.put(stamp, kept)
         except (SourceError, OSError):
-            self.unread.add(path)
             return None
         return str(kept.body[0])
 
