@@ -106,15 +106,16 @@ def _finding(package: CasePackage, label: str, copies: dict[str, str]) -> Findin
             "host's or another package's. That is harmless as long as nobody else uses it: hidden symbols and a "
             "unique file name make sure of it."
         ),
-        advice=[
-            Advice(
-                f"maintainer of {name}",
-                f"Link {label} dynamically, or hide it: -Wl,--exclude-libs,ALL or a version script with `local: *`."
-                if "static, exported" in kinds
-                else f"Leave {label} to the host, or give the copy a unique soname (auditwheel repair does).",
-            )
-        ],
+        advice=[Advice(f"maintainer of {name}", _advice(label, kinds))],
         key=[label],
         objects=list(copies)[:50],
         evidence={"runtime": label, "copies": copies},
     )
+
+
+def _advice(label: str, kinds: list[str]) -> str:
+    if "static, exported" in kinds:
+        return f"Link {label} dynamically, or hide it: -Wl,--exclude-libs,ALL or a version script with `local: *`."
+    if "bundled with its plain name" in kinds:
+        return f"Leave {label} to the host, or give the copy a unique soname (auditwheel repair does)."
+    return f"Nothing has to be done: this copy of {label} is kept to the package's own objects."
