@@ -30,12 +30,13 @@ def _ledger(name: str) -> dict[str, Any]:
 
 def _fuzz(ledger: dict[str, Any]) -> Iterator[str]:
     yield "## Fuzzing\n"
-    yield "| target | executions | of the wanted | seconds | inputs that failed, now fixed |"
-    yield "|---|---|---|---|---|"
+    yield "| target | executions | of the wanted | guided by coverage | seconds | failed, now fixed | commit |"
+    yield "|---|---|---|---|---|---|---|"
     for name, own in sorted(ledger.items()):
         wanted = WANTED.get(name, USUAL)
         share = min(100, own["executions"] * 100 // wanted)
-        yield f"| {name} | {own['executions']:,} | {share} % of {wanted:,} | {own['seconds']:,} | {own['failures']} |"
+        counts = f"{own['executions']:,} | {share} % of {wanted:,} | {own['guided']:,} | {own['seconds']:,}"
+        yield f"| {name} | {counts} | {own['failures']} | {own['commit']} |"
     yield ""
 
 

@@ -27,4 +27,4 @@ def _read(ranges: Ranges) -> None:
     assert len(facts.symbols.key) == len(table)
 
 
-TARGET = Target("elf", run, 16384)
+TARGET = Target("elf", run, 5000)

@@ -14,4 +14,4 @@ def run(raw: bytes) -> None:
         read_reference(raw, "fuzzed.so")
 
 
-TARGET = Target("elf_reference", run, 16384)
+TARGET = Target("elf_reference", run, 5000)

@@ -125,5 +125,6 @@ def test_discovery_takes_modules_that_declare_a_rule(monkeypatch: pytest.MonkeyP
     names = [types.SimpleNamespace(name=name) for name in ("model", "my_rule", "registry")]
     monkeypatch.setattr("pkgutil.iter_modules", lambda _path: names)
     monkeypatch.setattr("importlib.import_module", found)
+    monkeypatch.setattr(registry, "_rules_in", registry._rules_in.__wrapped__)
     assert [entry.rule.id for entry in registry.rules()] == ["my-rule"]
     assert registry.rule("my-rule").doc == DOC

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -219,3 +220,13 @@ def test_hostile_text_takes_bounded_time_and_stays_inert(capsys: pytest.CaptureF
     )
     app.run(["triage", str(file)])
     assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "lib", "/site-packages/", "a:", ": version `", "x: undefined symbol: ", "numpy."]
+)
+def test_long_words_take_linear_time(unit: str) -> None:
+    """A line that a pattern begins anew at each letter of took 3 s; a text may have four hundred of them."""
+    began = time.process_time()
+    read(unit * (10_000 // len(unit)) + "\n")
+    assert time.process_time() - began < 0.5

@@ -26,6 +26,8 @@ from abiclash.facts.reference_symbols import SymbolRow, number, read_rows
 from abiclash.facts.reference_tables import Uses, read_definitions, read_needs, read_notes, read_uses
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from abiclash.facts.model import Version
 
 DF_SYMBOLIC, DF_TEXTREL, DF_BIND_NOW, DF_STATIC_TLS = 2, 4, 8, 16
@@ -39,9 +41,28 @@ _DAMAGE = (ELFError, ConstructError, struct.error, RuntimeError, ValueError, *_L
 def read_reference(raw: bytes, path: str) -> tuple[ObjectFacts, NameTable]:
     """Return what `elf.read_object` should return for the bytes of a whole file. Raises ElfError."""
     try:
-        return _read(ELFFile(BytesIO(raw)), len(raw), path)
+        return _read(_File(BytesIO(raw)), len(raw), path)
     except _DAMAGE as error:
         raise ElfError(f"{path}: pyelftools cannot read it: {type(error).__name__}: {error}") from error
+
+
+class _File(ELFFile):
+    """Keeps its headers, which are asked for again and again: pyelftools parses them each time."""
+
+    def __init__(self, stream: BytesIO) -> None:
+        self._headers: dict[tuple[str, int], Any] = {}
+        super().__init__(stream)
+
+    def _get_section_header(self, n: int) -> Any:
+        return self._kept("section", n, super()._get_section_header)
+
+    def _get_segment_header(self, n: int) -> Any:
+        return self._kept("segment", n, super()._get_segment_header)
+
+    def _kept(self, kind: str, n: int, parse: Callable[[int], Any]) -> Any:
+        if (kind, n) not in self._headers:
+            self._headers[kind, n] = parse(n)
+        return self._headers[kind, n]
 
 
 @dataclass(frozen=True)

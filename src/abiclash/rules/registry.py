@@ -13,6 +13,7 @@ import pkgutil
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING
 
 from abiclash.errors import UsageError
@@ -116,8 +117,12 @@ class Registered:
 
 def rules() -> tuple[Registered, ...]:
     """Return all rules, sorted by id: the modules of this package that have a `RULE`."""
-    package = importlib.import_module("abiclash.rules")
-    names = sorted(found.name for found in pkgutil.iter_modules(package.__path__))
+    return _rules_in(*importlib.import_module("abiclash.rules").__path__)
+
+
+@cache
+def _rules_in(*folders: str) -> tuple[Registered, ...]:
+    names = sorted(found.name for found in pkgutil.iter_modules(folders))
     modules = [importlib.import_module(f"abiclash.rules.{name}") for name in names]
     found = [
         Registered(module.RULE, module.check, inspect.cleandoc(module.__doc__ or ""))

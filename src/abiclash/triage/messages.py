@@ -28,7 +28,8 @@ def _message(pattern: str, rules: str, meaning: str, advice: str) -> Message:
     return Message(re.compile(pattern), tuple(rules.split()), meaning, advice)
 
 
-_FILE = r"(?P<object>[^\s:'\"]{1,4096})"
+# Begins where a word begins: a search that starts anew at each letter of a long word takes quadratic time.
+_FILE = r"(?<![^\s:'\"])(?P<object>[^\s:'\"]{1,4096})"
 _SYMBOL = r"(?P<symbol>[^\s,:()]{1,4096})"
 _WANTED = r"(?P<wanted>[^\s:'\"]{1,4096})"
 
