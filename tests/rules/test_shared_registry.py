@@ -145,6 +145,33 @@ def test_near_miss_each_copy_keeps_to_itself(site: Site) -> None:
     assert list(shared_registry.check(site.case())) == []
 
 
+ADD_DESCRIPTORS = "_ZN6google8protobuf8internal14AddDescriptorsEPKNS1_15DescriptorTableE"
+PROTOBUF = f"""
+const char file[] = "\\012\\014common.proto\\042";
+__attribute__((weak)) int {ADD_DESCRIPTORS}(const void *table) {{{{ return table != 0; }}}}
+{{kind}} const void *descriptor_table_common_2eproto = file;
+int enter(void) {{{{ return {ADD_DESCRIPTORS}(&descriptor_table_common_2eproto); }}}}
+"""
+
+
+@pytest.mark.parametrize(("kind", "found"), [("static", ["protobuf's generated descriptor pool"]), ("", [])])
+def test_found_and_near_miss_one_descriptor_table_is_entered_once(site: Site, kind: str, found: list[str]) -> None:
+    """Where the table itself is the first copy's, the second entry is the same one, which does nothing."""
+    site.library("alpha/libone.so", PROTOBUF.format(kind=kind), open_with=GLOBAL)
+    site.library("beta/libtwo.so", PROTOBUF.format(kind=kind))
+    findings = list(shared_registry.check(site.case()))
+    assert [finding.evidence["registry"] for finding in findings] == found
+
+
+def test_near_miss_a_descriptor_that_is_only_text(site: Site) -> None:
+    """An object that shows the table of another file enters that one, whatever else it holds."""
+    site.library("alpha/libone.so", PROTOBUF.format(kind=""), open_with=GLOBAL)
+    text = 'const char also[] = "\\012\\013other.proto\\042";'
+    other = PROTOBUF.format(kind="").replace("common", "others") + text.replace("other", "common").replace("013", "014")
+    site.library("beta/libtwo.so", other)
+    assert list(shared_registry.check(site.case())) == []
+
+
 @pytest.mark.parametrize(
     ("mangled", "plain_name"),
     [("8ObjSense", "ObjSense"), ("N5highs4NodeE", "highs::Node"), ("St6vectorIdSaIdEE", "St6vectorIdSaIdEE")],

@@ -43,7 +43,8 @@ from abiclash.rules.carried import ids, played_orders
 from abiclash.rules.case import Stage
 from abiclash.rules.culprits import named, orders
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
-from abiclash.rules.registries import descriptor_clashes, native_clashes, readable, type_clashes
+from abiclash.rules.native_registries import native_clashes
+from abiclash.rules.registries import descriptor_clashes, readable, type_clashes
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import counted, in_order, listed
 
@@ -52,7 +53,8 @@ if TYPE_CHECKING:
 
     from abiclash.rules.case import Case, Run
     from abiclash.rules.model import Finding, PackageId
-    from abiclash.rules.registries import DescriptorClash, NativeClash, Pair, TypeClash
+    from abiclash.rules.native_registries import NativeClash
+    from abiclash.rules.registries import DescriptorClash, Pair, TypeClash
 
 RULE = Rule(
     id="shared-registry",
