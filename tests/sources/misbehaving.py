@@ -36,6 +36,8 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.state.next(dict(self.headers.items()))(self)
 
+    do_HEAD = do_GET  # noqa: N815 - its name in http.server
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name in http.server
         pass
 
@@ -47,7 +49,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(body) if length is None else length), **(headers or {})}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from typing import TYPE_CHECKING
@@ -108,7 +109,19 @@ def test_a_part_of_a_file_without_a_hash_is_not_trusted(tmp_path: Path) -> None:
         assert "Range" not in server.requests[0]
 
 
-@pytest.mark.parametrize(("header", "expected"), [("7", 7.0), ("3600", 60.0), (None, 0.5), ("nonsense", 0.5)])
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("7", 7.0),
+        ("3600", 60.0),
+        (None, 0.5),
+        ("nonsense", 0.5),
+        ("\xb2", 0.5),
+        ("9" * 400, 60.0),
+        ("Mon, 01 Jan 0001 00:00:00 -0000", 0.0),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 60.0),
+    ],
+)
 def test_a_busy_server_says_when_to_come_back(tmp_path: Path, header: str | None, expected: float) -> None:
     with serving(status(429, {"Retry-After": header} if header else None), whole(BODY)) as server:
         attempt = Attempt(server, tmp_path)
@@ -137,6 +150,7 @@ def _page(handler: Handler) -> None:
         (status(401), "refuses access (401); give credentials"),
         (status(403), "refuses access (403); give credentials"),
         (status(302, {"Location": "/again"}), "Exceeded maximum allowed redirects"),
+        (status(302, {"Location": "file:///etc/passwd"}), "cannot be reached"),
         (status(200, body=b"PK\x03\x04 not what was promised"), f"but {SHA256} was promised"),
         (status(200), "127.0.0.1 sends nothing; check the index"),
         (cut(BODY, 1000), "cannot be reached: peer closed connection"),
@@ -152,8 +166,43 @@ def test_what_is_no_wheel_is_refused_with_its_reason(tmp_path: Path, behaviour: 
 
 def test_a_wrong_length_is_refused(tmp_path: Path) -> None:
     with serving(whole(BODY)) as server:
-        assert f"{len(BODY)} bytes came instead of 12" in Attempt(server, tmp_path, size=12).error()
+        assert "more bytes come than the 12 that were promised" in Attempt(server, tmp_path, size=12).error()
+        assert f"{len(BODY)} bytes came instead of" in Attempt(server, tmp_path, size=len(BODY) + 1).error()
     assert not (tmp_path / "part").exists()
+
+
+def _endless(handler: Handler) -> None:
+    handler.answer(200, BODY, headers={"Content-Length": str(1 << 50)})
+    with contextlib.suppress(OSError):
+        while True:
+            handler.wfile.write(b"x" * (1 << 16))
+
+
+def test_a_file_without_end_fills_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(_endless) as server:
+        assert "more bytes come than" in Attempt(server, tmp_path, size=len(BODY)).error()
+    monkeypatch.setenv("ABICLASH_MAX_DOWNLOAD", "2M")
+    with serving(_endless) as server:
+        message = Attempt(server, tmp_path).error()
+    assert "more than the limit of 2097152 (--limit download=2097152)" in message
+    assert not (tmp_path / "part").exists()
+
+
+def test_a_trickle_is_given_up_and_gone_on_with(tmp_path: Path) -> None:
+    """A byte now and then keeps every read below its time-out."""
+
+    def drip(handler: Handler) -> None:
+        handler.answer(200, BODY[:100], {"ETag": '"a"'}, length=len(BODY))
+        handler.wfile.flush()
+        handler.rfile.read(1)  # until the other side hangs up
+
+    with serving(drip, whole(BODY)) as server:
+        attempt = Attempt(server, tmp_path)
+        times = iter([0.0, 70.0])
+        attempt.download.clock = lambda: next(times, 100.0)
+        assert attempt.run() == SHA256
+        assert server.requests[1]["Range"] == "bytes=100-"
+    assert attempt.waits == [0.5]
 
 
 def test_a_wrong_file_is_not_downloaded_twice(tmp_path: Path) -> None:
@@ -176,3 +225,14 @@ def test_credentials_are_never_told(tmp_path: Path) -> None:
         message = attempt.error()
     assert "secret" not in message
     assert "user" not in message
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://a:b:c/", f"http://{'a' * 70}.x/", "https://..x/", "ftp://x/", "/x"]
+)
+def test_no_address(tmp_path: Path, url: str) -> None:
+    """A lock file may name anything."""
+    with serving(status(404)) as server:
+        attempt = Attempt(server, tmp_path)
+        attempt.download.url = url
+        assert attempt.error().startswith("demo-1-py3-none-any.whl: ")

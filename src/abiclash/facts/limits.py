@@ -25,6 +25,7 @@ class Limits:
     directory: bytes of the zip directory. members: number of members. name: bytes of a member's name.
     member: bytes of one inflated member. total: bytes of all inflated members. ratio: inflated to packed bytes, of
     members beyond `free` bytes. text: bytes of a member that is read as a whole (metadata, Python source).
+    download: bytes of a file that a server sends without having promised its size.
     """
 
     directory: int = 64 << 20
@@ -35,6 +36,7 @@ class Limits:
     ratio: int = 250
     free: int = 64 << 20
     text: int = 32 << 20
+    download: int = 16 << 30
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Self:

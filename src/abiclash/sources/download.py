@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from abiclash.errors import SourceError
+from abiclash.facts.limits import Limits, over
 from abiclash.sources.redact import redacted
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _ATTEMPTS = 5
 _LONGEST_WAIT = 60.0
 _RETRIED = {408, 425, 429, 500, 502, 503, 504}
 _CHUNK = 1 << 18
+_SLOW_SECONDS, _SLOWEST = 60.0, 1000
 _ZIP = b"PK"
 
 
@@ -48,6 +50,7 @@ class Download:
     size: int | None
     advance: Callable[[int], object]
     sleep: Callable[[float], object] = time.sleep
+    clock: Callable[[], float] = time.monotonic
     _validator: str | None = None
     _told: int = 0
     _done: int = 0
@@ -104,21 +107,34 @@ class Download:
         try:
             with self.client.stream("GET", self.url, headers=headers) as response:
                 self._accept(response)
-                with self.part.open("ab") as file:
-                    for chunk in response.iter_raw():
-                        if not self._done and not chunk.startswith(_ZIP):
-                            raise self._error(
-                                f"{_host(self.url)} sends {_nature(chunk, response)}, not a wheel; {_PORTAL}"
-                            )
-                        file.write(chunk)
-                        self._count(chunk)
+                self._keep(response)
         except httpx.TransportError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 reason = f"the certificate of {_host(self.url)} is not trusted; name your certificates in SSL_CERT_FILE"
                 raise self._error(reason) from error
             raise _Again(f"{_host(self.url)} cannot be reached: {error or type(error).__name__}") from error
-        except (httpx.TooManyRedirects, httpx.InvalidURL) as error:
+        except (httpx.TooManyRedirects, httpx.InvalidURL, UnicodeError) as error:  # a name that DNS cannot hold
             raise self._error(f"{redacted(str(error))}; check the index") from error
+
+    def _keep(self, response: httpx.Response) -> None:
+        """Append the body, as long as it is a zip file of at most the promised size and comes at all."""
+        began, before = self.clock(), self._done
+        most = Limits.load().download
+        with self.part.open("ab") as file:
+            for chunk in response.iter_raw():
+                if not self._done and not chunk.startswith(_ZIP):
+                    raise self._error(f"{_host(self.url)} sends {_nature(chunk, response)}, not a wheel; {_PORTAL}")
+                if self.size is not None and self._done + len(chunk) > self.size:
+                    self._restart()
+                    raise self._error(f"more bytes come than the {self.size} that were promised; check the index")
+                if self._done + len(chunk) > most:
+                    self._restart()
+                    raise self._error(over("download", most))
+                file.write(chunk)
+                self._count(chunk)
+                seconds = self.clock() - began
+                if seconds > _SLOW_SECONDS and self._done - before < seconds * _SLOWEST:
+                    raise _Again(f"{_host(self.url)} sends less than {_SLOWEST} bytes a second")
 
     def _accept(self, response: httpx.Response) -> None:
         """Return when the body continues what is there, or is the whole file; raise for anything else."""
@@ -172,11 +188,11 @@ def _retry_after(value: str | None) -> float | None:
     """Return seconds of a Retry-After header (RFC 9110, section 10.2.3: a number or a date)."""
     if not value:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from abiclash.errors import SourceError
+from abiclash.facts.limits import Limits, over
 from abiclash.sources.redact import redacted
 
 if TYPE_CHECKING:
@@ -41,14 +42,26 @@ class PublishedSite:
         """Return a file; None where the server has none. Raises SourceError where it cannot be asked."""
         import httpx  # noqa: PLC0415 - a scan with nothing missing does without
 
+        shown = redacted(self._url)
         try:
-            answer = self._connected().get(f"{self._url}/{quote(path)}")
-        except httpx.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise SourceError(f"{redacted(self._url)}: cannot be reached: {reason}; scan without --facts") from error
-        if answer.status_code in {200, 404, 410}:
-            return answer.content if answer.status_code == 200 else None
-        raise SourceError(f"{redacted(self._url)}: answers {answer.status_code}; check the address, or scan without it")
+            with self._connected().stream("GET", f"{self._url}/{quote(path)}") as answer:
+                if answer.status_code in {404, 410}:
+                    return None
+                if answer.status_code == 200:
+                    return self._body(answer)
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # a name that DNS cannot hold
+            reason = redacted(str(error)) or type(error).__name__
+            raise SourceError(f"{shown}: cannot be reached: {reason}; scan without --facts") from error
+        raise SourceError(f"{shown}: answers {answer.status_code}; check the address, or scan without it")
+
+    def _body(self, answer: httpx.Response) -> bytes:
+        """Return a body of bounded length: the server decides when it ends."""
+        most, body = Limits.load().download, bytearray()
+        for chunk in answer.iter_bytes():
+            body += chunk
+            if len(body) > most:
+                raise SourceError(f"{redacted(self._url)}: a file is {over('download', most)}")
+        return bytes(body)
 
     def _connected(self) -> httpx.Client:
         with self._lock:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MANYLINUX = {17, 28, *range(31, 41)}  # the glibc versions that uv knows by a --python-platform of their own
 _MACHINES = {"x86_64", "aarch64"}
+_SECONDS = 1800
+"""uv bounds each read, not how many there are: an index may send a byte now and then."""
 
 
 class UvFailure(Exception):  # noqa: N818 - a result of uv, turned into an error by whoever knows what was asked
@@ -68,16 +70,20 @@ class Uv:
         """Return the answer as the text of a pylock.toml; UvFailure with uv's words where there is none."""
         with tempfile.TemporaryDirectory(prefix="abiclash-") as scratch:
             command = [self.binary, "pip", "compile", "-", *self._options(query, Path(scratch))]
-            done = subprocess.run(
-                command,
-                input="\n".join(query.lines) + "\n",
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                env=dict(self.environ),
-                check=False,
-            )
+            try:
+                done = subprocess.run(
+                    command,
+                    input="\n".join(query.lines) + "\n",
+                    capture_output=True,
+                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    env=dict(self.environ),
+                    timeout=_SECONDS,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired as late:
+                raise UvFailure(f"timed out: no answer of the index in {_SECONDS} s") from late
         if done.returncode:
             raise UvFailure(done.stderr.strip() or f"uv ended with status {done.returncode}")
         return done.stdout
