@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from abiclash.errors import LabError
 from abiclash.lab.observe import observe
 from abiclash.lab.records import read_records, write_records
-from abiclash.lab.run import Limits, interpreter
+from abiclash.lab.run import Limits, interpreter, usual_memory
 
 if TYPE_CHECKING:
     from tests.support import Builder
@@ -115,6 +116,16 @@ def test_the_memory_limit_holds() -> None:
     assert found.exit == 1
     assert found.run is not None
     assert "MemoryError" in found.run.stderr
+
+
+def test_there_is_a_memory_limit_without_asking() -> None:
+    code = "import resource; print(resource.getrlimit(resource.RLIMIT_DATA)[0])"
+    found = observe(sys.executable, code)
+    assert found.run is not None
+    assert int(found.run.stdout) == usual_memory() <= 16 << 30
+    without = observe(sys.executable, code, limits=Limits(memory=None))
+    assert without.run is not None
+    assert int(without.run.stdout) == resource.getrlimit(resource.RLIMIT_DATA)[0]
 
 
 def test_the_program_has_a_home_of_its_own_and_no_input() -> None:

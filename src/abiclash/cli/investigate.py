@@ -41,6 +41,7 @@ Exit status: 0 nothing fails, 1 a cause was proven or supported, 2 it could not 
 @click.option("--try", "versions", multiple=True, metavar="NAME==VERSION", help="Try another version as a remedy.")
 @click.option("--python", metavar="VERSION", help="Version or path of the interpreter (default: this one's version).")
 @click.option("--timeout", type=float, default=180.0, show_default=True, help="Seconds for each run.")
+@options.MEMORY
 @click.option("--seconds", type=float, default=600.0, show_default=True, help="Seconds for all experiments.")
 @click.option("--rules/--no-rules", default=True, help="Ask the rules for suspects first.")
 @options.CACHE
@@ -50,8 +51,8 @@ def command(*, imports: tuple[str, ...], fails: str | None, output: Path | None,
     """RUN THE PACKAGES' OWN CODE, many times, and find out by experiment why it fails.
 
     The packages are installed into a throw-away environment in the cache folder, and run in a copy of it, in child
-    processes with a time limit, a home of their own and, where the system allows, no network. They can still read and
-    write what you can: use it for code that you trust.
+    processes with limits of time and memory, a home of their own and, where the system allows, no network. They can
+    still read and write what you can: use it for code that you trust.
 
     The failing program is compared with one that works; what differs is changed, one thing at a time, in the copy:
     what ends the failure, and alone brings it into the working program, is its cause.
@@ -87,6 +88,7 @@ def _setup(
     versions: tuple[str, ...],
     python: str | None,
     timeout: float,
+    memory: int | None,
     seconds: float,
     rules: bool,
     cache: Path | None,
@@ -118,7 +120,7 @@ def _setup(
         findings=findings,
         packages=packages,
         versions=versions,
-        limits=Limits(timeout),
+        limits=Limits(timeout, memory),
         seconds=seconds,
         progress=lambda line: None if quiet else click.echo(f"abiclash: {line}", err=True),
     )

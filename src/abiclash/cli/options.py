@@ -64,8 +64,23 @@ def _writable(context: click.Context, parameter: click.Parameter, path: Path | N
 
 
 _OUTPUT = click.option("-o", "--output", type=FILE, callback=_writable, help="Write to this file instead of stdout.")
+MEMORY = click.option(
+    "--memory",
+    type=click.FloatRange(min=0),
+    metavar="GIB",
+    callback=lambda _context, _option, value: _limit(value),
+    help="Of data in memory, for each process that runs the packages' code; 0 for no limit  [default: 16, and at most"
+    " three quarters of the machine's]",
+)
 QUIET = click.option("-q", "--quiet", is_flag=True, help="Short output, no progress.")
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Whole lists, nothing summed up.")
+
+
+def _limit(gib: float | None) -> int | None:
+    """Return bytes; None for no limit."""
+    from abiclash.lab.run import usual_memory  # noqa: PLC0415 - only what runs code needs it
+
+    return usual_memory() if gib is None else int(gib * (1 << 30)) or None
 
 
 def targets(function: Callable[..., Any]) -> Callable[..., Any]:

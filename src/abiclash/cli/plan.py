@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from abiclash.cli.playing import Playing
     from abiclash.errors import NotAnalysed
+    from abiclash.lab.run import Limits
     from abiclash.scanning import ScanRequest
 
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     help="RUN THE PACKAGES' OWN CODE: import them in a throw-away environment and keep what they load.",
 )
 @click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds for each run of --observe.")
+@options.MEMORY
 @options.output("text", "jsonl")
 @options.QUIET
 def command(
@@ -34,6 +36,7 @@ def command(
     imports: str | None,
     observe: bool,
     timeout: float,
+    memory: int | None,
     form: str,
     output: Path | None,
     color: str,
@@ -45,15 +48,16 @@ def command(
     The plan is read from the packages' Python source and from strings in extension modules; nothing is executed.
 
     With --observe, and only then, the packages are installed into a throw-away environment and imported, in child
-    processes with a time limit and, where the system allows, no network. What was loaded is kept, and this and later
-    commands on the same wheels use it in place of what they read ("observed").
+    processes with limits of time and memory, a home of their own and, where the system allows, no network. What was
+    loaded is kept, and this and later commands on the same wheels use it in place of what they read ("observed").
     """
     request = options.request(**given)
     from abiclash.cli.playing import prepared  # noqa: PLC0415 - heavy
+    from abiclash.lab.run import Limits as Bounds  # noqa: PLC0415
     from abiclash.reports import plan as report  # noqa: PLC0415
 
     playing = prepared(request, options.names(imports), terminal.progress(quiet=quiet))
-    unseen = _observe(playing, request, timeout, quiet=quiet) if observe else []
+    unseen = _observe(playing, request, Bounds(timeout, memory), quiet=quiet) if observe else []
     found = playing.planner.plan(playing.order)
     failures = [*unseen, *playing.not_analysed(playing.order)]
     if form == "jsonl":
@@ -64,11 +68,10 @@ def command(
     return PARTIAL if failures else 0
 
 
-def _observe(playing: Playing, request: ScanRequest, timeout: float, *, quiet: bool) -> list[NotAnalysed]:
+def _observe(playing: Playing, request: ScanRequest, limits: Limits, *, quiet: bool) -> list[NotAnalysed]:
     """Import the packages for real, in every order that a scan plays, and keep what they load."""
     from abiclash.facts.store import default_root  # noqa: PLC0415 - heavy
     from abiclash.lab.observe_set import WARNING, interpreter_with, observe_orders, orders  # noqa: PLC0415
-    from abiclash.lab.run import Limits  # noqa: PLC0415
 
     def say(text: str) -> None:
         if not quiet:
@@ -79,5 +82,5 @@ def _observe(playing: Playing, request: ScanRequest, timeout: float, *, quiet: b
     cache = request.cache or default_root()
     with interpreter_with(playing.wheels, playing.setting.host, cache, offline=request.offline) as python:
         return observe_orders(
-            python, wanted, playing.records, limits=Limits(timeout), progress=lambda line: say(f"running {line}")
+            python, wanted, playing.records, limits=limits, progress=lambda line: say(f"running {line}")
         )

@@ -27,7 +27,7 @@ Exit status: 0 everything worked and was predicted, 1 something failed or was pr
 @click.option("--python", metavar="VERSION", help="Version or path of the interpreter (default: this one's version).")
 @click.option("--order", type=click.Choice(["all", "given"]), default="all", show_default=True)
 @click.option("--timeout", type=float, default=600.0, show_default=True, help="Seconds for each run.")
-@click.option("--memory", type=float, help="GiB of address space for each run (default: no limit).")
+@options.MEMORY
 @options.CACHE
 @options.output("text", "json")
 @options.QUIET
@@ -39,7 +39,7 @@ def command(
     python: str | None,
     order: str,
     timeout: float,
-    memory: float | None,
+    memory: int | None,
     cache: Path | None,
     form: str,
     output: Path | None,
@@ -49,8 +49,8 @@ def command(
     """RUN THE PACKAGES' OWN CODE: import them in each order and compare what happens with the prediction.
 
     The packages are installed into a throw-away environment in the cache folder, and imported in child processes
-    with a time limit, a home of their own and, where the system allows, no network. They can still read and write
-    what you can: use it for code that you trust.
+    with limits of time and memory, a home of their own and, where the system allows, no network. They can still read
+    and write what you can: use it for code that you trust.
     """
     if bool(targets) == (environment is not None):
         raise UsageError("verify: give either requirements to install, or --env with --import")
@@ -68,7 +68,7 @@ def command(
         program,
         statements,
         programs=orders(statements) if order == "all" else [tuple(statements)],
-        limits=Limits(timeout, None if memory is None else int(memory * (1 << 30))),
+        limits=Limits(timeout, memory),
         progress=lambda line: None if quiet else click.echo(f"abiclash: running {line}", err=True),
     )
     shown = report.as_json(result) if form == "json" else report.as_text(result, terminal.paint(color, output))

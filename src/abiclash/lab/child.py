@@ -42,7 +42,7 @@ def main(settings: str, *command: str) -> None:
     Path(wanted["report"]).write_text("offline" if offline else "online", encoding="ascii")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if wanted["memory"] is not None:
-        resource.setrlimit(resource.RLIMIT_AS, (wanted["memory"], wanted["memory"]))
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted["memory"], wanted["memory"]))
     os.execve(command[0], list(command), wanted["environ"])  # noqa: S606 - becoming the program is the point
 
 

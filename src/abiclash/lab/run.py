@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -20,15 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _TAIL = 16384
+_MEMORY = 16 << 30
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
+
+
+def usual_memory() -> int:
+    """Return 16 GiB, or three quarters of this machine's memory where that is less."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return min(_MEMORY, machine * 3 // 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """seconds: wall time after which the whole process group is killed. memory: address space in bytes, or None."""
+    """seconds: wall time after which the whole process group is killed. memory: bytes of data (RLIMIT_DATA), or None.
+
+    Data and not address space: CUDA and sanitizers reserve addresses that no memory stands behind.
+    """
 
     seconds: float = 600.0
-    memory: int | None = None
+    memory: int | None = field(default_factory=usual_memory)
 
 
 @dataclass(frozen=True, slots=True)
