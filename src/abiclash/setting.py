@@ -117,11 +117,12 @@ def set_up(
     store: Store,
     fetcher: Fetcher,
     tables: Tables | None = None,
+    digests: Digests | None = None,
 ) -> Setting:
     """Lay wheels out under the host's site-packages, beside or over an installed environment.
 
-    order: names of the packages to import, in the order the user gave; they come first in `packages`. tables: symbol
-    tables that are shared with other settings.
+    order: names of the packages to import, in the order the user gave; they come first in `packages`. tables,
+    digests: symbol tables and digests of source that are shared with other settings.
     """
     site = host.interpreter.site_packages
     facts = [*wheels.wheels, *wheels.installed]
@@ -135,7 +136,7 @@ def set_up(
     return Setting(
         host=host,
         world=world,
-        imports=_import_world(wheels, host, store, fetcher),
+        imports=_import_world(wheels, host, Digests(store) if digests is None else digests, fetcher),
         packages={w.name: CasePackage(PackageId(w.name, w.version), w, requested=w.name in order) for w in ranked},
         owners=Owners(world, owner_of),
         names=SymbolNames(store, facts, host),
@@ -143,7 +144,7 @@ def set_up(
     )
 
 
-def _import_world(wheels: WheelSet, host: HostProfile, store: Store, fetcher: Fetcher) -> ImportWorld:
+def _import_world(wheels: WheelSet, host: HostProfile, digests: Digests, fetcher: Fetcher) -> ImportWorld:
     interpreter = host.interpreter
     archives = _Sources(wheels, fetcher)
     laid_out = WheelFiles(interpreter.site_packages, wheels.wheels, archives.read)
@@ -178,7 +179,7 @@ def _import_world(wheels: WheelSet, host: HostProfile, store: Store, fetcher: Fe
         ),
         tuple(trees),
         path,
-        Digests(store),
+        digests,
         modules.get,
     )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abiclash.corpus import lock as locks
+from abiclash.corpus.digests import SharedDigests
 from abiclash.corpus.environment import environment
 from abiclash.corpus.results import open_results
 from abiclash.errors import StoreError
@@ -65,6 +66,7 @@ class Bench:
         self.store = Store(Path(place.cache), upstream=open_published(place.facts))
         self._facts = lru_cache(_FACTS_AT_HAND)(self.store.get)
         self._tables = Tables()
+        self._digests = SharedDigests(self.store)
         self.plan_alone = lru_cache(_PLANS_AT_HAND)(self._plan_alone)
 
     @cached_property
@@ -106,7 +108,7 @@ class Bench:
         """Return roots laid out on the host as a scan of them has it."""
         wheels = self.environment(roots)
         order = [root.name for root in roots]
-        setting = set_up(wheels, order, self.host, self.store, self.fetcher, self._tables)
+        setting = set_up(wheels, order, self.host, self.store, self.fetcher, self._tables, self._digests)
         return setting, wheels, ImportPlanner(setting, self.store if documents is None else documents)
 
     def _plan_alone(self, root: Root) -> LoadPlan:

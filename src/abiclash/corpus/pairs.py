@@ -13,6 +13,7 @@ from abiclash.corpus.keys import engine, key
 from abiclash.corpus.signature import Kind
 from abiclash.corpus.survey import finding_document
 from abiclash.errors import SourceError
+from abiclash.imports.plan_document import KIND as PLANS
 from abiclash.linker.link_map import LoadFailure
 from abiclash.planner import joined
 from abiclash.rules.judging import judge
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from abiclash.corpus.bench import Bench, Place
     from abiclash.corpus.lock import Root
     from abiclash.corpus.manifest import Variant
+    from abiclash.facts.store import Store
     from abiclash.linker.link_map import LinkMap
     from abiclash.rules.case import Case, Run
 
@@ -98,7 +100,7 @@ def simulate_pairs(task: PairsTask) -> int:
 def _pair(desk: Bench, pair: Pair) -> dict[str, Any]:
     one, other = pair.one, pair.other
     try:
-        setting, wheels, planner = desk.laid_out([one, other])
+        setting, wheels, planner = desk.laid_out([one, other], documents=_Unkept(desk.store))
         if not pair.follow:
             alone = {root.name: desk.plan_alone(root) for root in (one, other)}
             orders = [(one.name,), (other.name,), (one.name, other.name), (other.name, one.name)]
@@ -110,6 +112,20 @@ def _pair(desk: Bench, pair: Pair) -> dict[str, Any]:
     unread = [[item.what, item.reason] for item in unread_of(setting, wheels, planner)]
     found = _result(pair, [finding_document(finding) for finding in judge(case)], unread)
     return found | {"interferes": interferes(case)}
+
+
+class _Unkept:
+    """The store, but no plan is put into it: a pair is followed once, and then its result is kept."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get_document(self, kind: str, name: str) -> bytes | None:
+        return self._store.get_document(kind, name)
+
+    def put_document(self, kind: str, name: str, data: bytes) -> None:
+        if kind != PLANS:
+            self._store.put_document(kind, name, data)
 
 
 def _result(pair: Pair, findings: Sequence[object], unread: Sequence[object]) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class ModuleSource:
     registrations: tuple[Registration, ...] = ()
     error: str | None = None
     _bodies: str = ""
+    _mentioned: dict[str, bool] = field(default_factory=dict)
 
     def function(self, index: int) -> list[Any]:
         """Return [parameters, chains, sink, kind, ...] of one function."""
@@ -80,7 +81,9 @@ class ModuleSource:
 
     def mentions(self, name: str) -> bool:
         """Tell whether a name occurs in the module's code, outside of function bodies."""
-        return _occurs(name, self.body)
+        if name not in self._mentioned:
+            self._mentioned[name] = _occurs(name, self.body)
+        return self._mentioned[name]
 
     def dump(self) -> tuple[str, str]:
         """Return the digest as two texts: JSON of what every import of it needs, and the functions.

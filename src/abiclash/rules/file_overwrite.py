@@ -46,7 +46,7 @@ from abiclash.rules.registry import Mechanism, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from abiclash.facts.model import WheelFile
+    from abiclash.facts.model import WheelFacts, WheelFile
     from abiclash.rules.case import Case
     from abiclash.rules.model import Finding
 
@@ -66,12 +66,12 @@ _LIBRARY = re.compile(r"\.so(\.[^/]+)?$")
 
 def check(case: Case) -> Iterable[Finding]:
     """Pair the packages that claim one path with different hashes."""
-    claims: dict[str, list[tuple[str, WheelFile]]] = defaultdict(list)
-    for name, package in case.packages.items():
-        if package.wheel.filename:  # an installed file has one owner left: its last writer
-            for file in package.wheel.files:
-                if ".dist-info/" not in file.path and "__pycache__" not in file.path:
-                    claims[file.path].append((name, file))
+    wheels = {name: package.wheel for name, package in case.packages.items()}
+    claims: dict[str, list[tuple[str, WheelFile]]] = {path: [] for path in _shared(wheels.values())}
+    for name, wheel in wheels.items() if claims else ():
+        for file in wheel.files if wheel.filename else ():
+            if file.path in claims:
+                claims[file.path].append((name, file))
     pairs: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path, owners in claims.items():
         for (one, first), (other, second) in combinations(owners, 2):
@@ -79,6 +79,18 @@ def check(case: Case) -> Iterable[Finding]:
                 pairs[min(one, other), max(one, other)].append(path)
     for (one, other), paths in sorted(pairs.items()):
         yield _finding(case, one, other, sorted(paths))
+
+
+def _shared(wheels: Iterable[WheelFacts]) -> set[str]:
+    """Return the paths that several wheels install. An installed file has one owner left: its last writer."""
+    seen: set[str] = set()
+    shared: set[str] = set()
+    for wheel in wheels:
+        if wheel.filename:
+            own = {file.path for file in wheel.files}
+            shared |= own & seen
+            seen |= own
+    return {path for path in shared if ".dist-info/" not in path and "__pycache__" not in path}
 
 
 def _differ(first: WheelFile, second: WheelFile) -> bool:
