@@ -53,9 +53,21 @@ def finding(name: str, packages: Sequence[str] = ("a", "b"), severity: str = "er
     }
 
 
-def run(results: FolderResults, created: str, findings: list[dict[str, Any]], **versions: str) -> Snapshot:
+def run(
+    results: FolderResults,
+    created: str,
+    findings: list[dict[str, Any]],
+    *,
+    unread: Sequence[str] = (),
+    unplayed: Sequence[tuple[str, str]] = (),
+    **versions: str,
+) -> Snapshot:
     files = [{"name": name, "version": version} for name, version in versions.items()]
-    contents = {"findings.json": snapshot.as_json(findings), "lock.json": snapshot.as_json({"files": files})}
+    contents = {
+        "findings.json": snapshot.as_json(findings),
+        "lock.json": snapshot.as_json({"files": files}),
+        "unknown.json": snapshot.as_json({"packages": unread, "pairs": unplayed}),
+    }
     about = {"corpus": "popular-native", "created": created, "tool": "1.0", "totals": {}}
     return snapshot.write(results, "popular-native", SLUG, about, contents)
 
@@ -78,6 +90,23 @@ def test_new_gone_and_changed_findings_by_cause(tmp_path: Path) -> None:
         "comes": ("new", (), "a 1 -> 2, c came"),
     }
     assert diff(old, old) == []
+
+
+def test_what_a_run_did_not_look_at_is_neither_gone_nor_a_news_of_that_day(tmp_path: Path) -> None:
+    results = FolderResults(tmp_path)
+    listed = [
+        finding("pair"),
+        finding("lone", ("c",), alone=["c"], pairs=[]),
+        finding("wide", pairs=[["a", "b"], ["a", "d"]]),
+    ]
+    whole = run(results, "2026-01-01", listed, a="1", b="1", c="1", d="1")
+    partial = run(results, "2026-01-02", [], unread=["c"], unplayed=[("b", "a")], a="1", b="1", c="1", d="1")
+    assert [(one.id, one.change) for one in diff(whole, partial)] == [("wide", "gone")]
+    assert {one.id: one.cause for one in diff(partial, whole)} == {
+        "pair": "not looked at before",
+        "lone": "not looked at before",
+        "wide": "something else in their environments",
+    }
 
 
 def test_a_change_without_a_new_release_is_put_down_to_the_dependencies_or_the_tool(tmp_path: Path) -> None:

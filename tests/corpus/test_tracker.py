@@ -50,6 +50,13 @@ def test_an_error_that_is_gone_gets_a_last_word_once(tmp_path: Path) -> None:
     assert planned(clean, [Issue(8, "somebody's own", "text", open=True)]) == []
 
 
+def test_a_run_that_did_not_look_at_everything_says_of_no_error_that_it_is_gone(tmp_path: Path) -> None:
+    issue = planned(latest(tmp_path / "old", finding("one")), [])[0]
+    partial = run(FolderResults(tmp_path / "new"), "2026-01-02", [], unplayed=[("c", "d")])
+    partial.__dict__["run"] = {**partial.run, "variant": VARIANT}
+    assert planned(partial, [Issue(7, issue.title, issue.body, open=True)]) == []
+
+
 def test_names_from_wheels_stay_in_their_block(tmp_path: Path) -> None:
     hostile = finding("one", ("a", "x@everyone\x1b"), summary="```\n# hello @everyone")
     body = planned(latest(tmp_path, hostile), [])[0].body

@@ -37,7 +37,10 @@ class Change:
 
 
 def diff(old: Snapshot, new: Snapshot) -> list[Change]:
-    """Return new, gone and changed findings, the gravest first, then by packages."""
+    """Return new, gone and changed findings, the gravest first, then by packages.
+
+    What the new run did not look at is not gone; what the old one did not look at is new, and `cause` says so.
+    """
     before = {one["id"]: one for one in old.findings}
     after = {one["id"]: one for one in new.findings}
     versions = _versions(old), _versions(new)
@@ -48,6 +51,8 @@ def diff(old: Snapshot, new: Snapshot) -> list[Change]:
         shown = second or first
         if shown is None or first == second:
             continue
+        if second is None and not new.tells(shown):
+            continue
         what: tuple[str, ...] = ()
         if first is not None and second is not None:
             what = tuple(part for part in _COMPARED if first[part] != second[part])
@@ -55,7 +60,8 @@ def diff(old: Snapshot, new: Snapshot) -> list[Change]:
                 continue  # only versions or wording
         kind: ChangeKind = "new" if first is None else "gone" if second is None else "changed"
         packages = tuple(package["name"] for package in shown["packages"])
-        cause = _cause(shown, versions, tools)
+        seen = first is not None or old.tells(shown)
+        cause = _cause(shown, versions, tools) if seen else "not looked at before"
         found.append(Change(kind, name, shown["rule"], shown["severity"], packages, shown["summary"], what, cause))
     grades = ("error", "warning", "note")
     return sorted(found, key=lambda one: (grades.index(one.severity), one.packages, one.change, one.id))

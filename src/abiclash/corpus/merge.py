@@ -95,8 +95,21 @@ def contents(
         "packages.parquet": _package_table(known),
         "findings.parquet": _finding_table(findings),
         "pairs.parquet": _pair_table(names, joined, pairs),
+        "unknown.json": snapshot.as_json(_unknown(known, names, joined, pairs)),
     }
     return run, files
+
+
+def _unknown(
+    known: Sequence[Mapping[str, Any]], names: Sequence[str], joined: Joined, pairs: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what a run says nothing about: packages that could not be read, candidates that were not played."""
+    played = {tuple(pair["pair"]) for pair in pairs}
+    left = [[names[one], names[other]] for one, other, _ in joined.pairs]
+    return {
+        "packages": sorted(package["name"] for package in known if not package["counts"]),
+        "pairs": [pair for pair in left if tuple(pair) not in played],
+    }
 
 
 def _totals(

@@ -60,6 +60,20 @@ class Snapshot:
     def findings(self) -> list[dict[str, Any]]:
         return list(self._json("findings.json"))
 
+    @cached_property
+    def unknown(self) -> set[frozenset[str]]:
+        """Packages and pairs that the run says nothing about: unread, or the time was over."""
+        if self.results.get(f"{self.folder}/unknown.json") is None:
+            return set()
+        found = dict(self._json("unknown.json"))
+        return {frozenset([package]) for package in found["packages"]} | set(map(frozenset, found["pairs"]))
+
+    def tells(self, finding: Mapping[str, Any]) -> bool:
+        """Tell whether the run looked wherever a finding of another run showed, so that its absence means something."""
+        places = [frozenset([name]) for name in finding["alone"]] + [frozenset(pair) for pair in finding["pairs"]]
+        unread = frozenset[str]().union(*(place for place in self.unknown if len(place) == 1))
+        return any(place not in self.unknown and place.isdisjoint(unread) for place in places) or not places
+
     def file(self, name: str) -> bytes:
         """Return the content of one of its files. Raises StoreError."""
         content = self.results.get(f"{self.folder}/{name}")

@@ -68,7 +68,8 @@ def planned(run: Snapshot, known: Sequence[Issue]) -> list[Action]:
             actions.append(Action("update", finding["id"], issue.number, title, body))
     for mark, issue in by_mark.items():
         gone = mark.removeprefix(_MARK).removesuffix(" -->")
-        if issue.open and mark.startswith(_MARK) and gone not in errors and _GONE not in issue.body:
+        over = gone not in errors and not run.unknown  # else it may be among what was not looked at
+        if issue.open and mark.startswith(_MARK) and over and _GONE not in issue.body:
             body = f"{issue.body.rstrip()}\n\n{_GONE} {run.id}.\n"
             actions.append(Action("update", gone, issue.number, issue.title, body))
     return actions
