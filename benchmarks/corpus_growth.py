@@ -1,7 +1,7 @@
 """How the cost of a corpus grows: signatures of up to 100,000 made-up wheels through the join, and real runs of a lock.
 
     python benchmarks/corpus_growth.py join docs/corpora-join.svg
-    python benchmarks/corpus_growth.py run LOCK CACHE RESULTS 25,50,100,150
+    python benchmarks/corpus_growth.py run LOCK CACHE RESULTS 25,50,100,150 WORKERS
 
 `join` makes signatures whose things are shared as those of real packages are (host libraries by nearly all, some of
 which bind them differently; unique names and file names by a few; most by nobody), and measures for each size the
@@ -19,15 +19,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abiclash.corpus import lock as locks
 from abiclash.corpus.executor import LocalExecutor
 from abiclash.corpus.join import ROWS_PER_PARTITION, connect, find_pairs
+from abiclash.corpus.measures import Meter
 from abiclash.corpus.pipeline import Pipeline
 from abiclash.corpus.signature import Kind
 from abiclash.facts.parquet import to_parquet
+from abiclash.progress import Silent
+
+if TYPE_CHECKING:
+    from abiclash.progress import Unit
 
 SIZES = (1_000, 3_000, 10_000, 30_000, 100_000)
 ROWS = {Kind.NAME: 12, Kind.OBJECT: 10, Kind.UNIQUE: 30, Kind.PROJECT: 3, Kind.TOP: 3, Kind.ONCE: 4, Kind.HAS: 3}
@@ -152,26 +158,41 @@ def plot(points: list[tuple[float, float]], exponent: float) -> str:
     return "".join(parts)
 
 
-def run_growth(lock_file: Path, cache: Path, results: Path, sizes: list[int]) -> None:
-    """Scan the first packages of a lock, each size with results of its own, and print what every stage cost."""
-    whole = locks.read(lock_file)
+def run_growth(lock_file: Path, cache: Path, results: str, sizes: list[int], workers: int) -> None:
+    """Scan the first packages of a lock, each size going on from the one before; print what all of it cost so far.
+
+    The join is done anew for each size: its row is that of this size alone, and so is that of the findings.
+    """
+    whole, meter, executor = locks.read(lock_file), Meter(), LocalExecutor(workers)
     for size in sizes:
-        executor = LocalExecutor()
-        pipeline = Pipeline(whole.limited(size), cache, str(results / str(size)), executor)
-        try:
-            totals = pipeline.run().run["totals"]
-        finally:
-            executor.close()
-        print(
-            f"{size} packages: {totals['wheels']} wheels, {totals['signature_rows']:,} rows,"
-            f" {totals['candidates']:,} candidates, {totals['interfering']:,} interfere"
-        )
-        for cost in pipeline.meter.costs.values():
+        for stage in ("join", "findings"):
+            meter.costs.pop(stage, None)
+        pipeline = Pipeline(whole.limited(size), cache, results, executor, progress=Steps(), meter=meter)
+        snapshot = pipeline.run()
+        print(f"{size} packages, {snapshot.folder}: {json.dumps(snapshot.run['totals'])}")
+        for cost in meter.costs.values():
             print(
                 f"  {cost.stage:10} {cost.tasks:6} {cost.wall:8.1f} s wall {cost.cpu:8.1f} s CPU"
                 f" {cost.peak / 1e6:6.0f} MB",
                 flush=True,
             )
+    executor.close()
+
+
+class Steps(Silent):
+    """Says in a log how far a stage is."""
+
+    def __init__(self, title: str = "", total: int = 0) -> None:
+        self._title, self._total, self._done, self._told = title, total, 0, time.monotonic()
+
+    def task(self, title: str, total: int | None, unit: Unit = "items") -> Steps:  # noqa: ARG002 - a Progress
+        return Steps(title, total or 0)
+
+    def advance(self, amount: int = 1) -> None:
+        self._done += amount
+        if time.monotonic() - self._told > 60 or self._done == self._total:
+            self._told = time.monotonic()
+            print(f"  {self._title}: {self._done} of {self._total}", flush=True)
 
 
 if __name__ == "__main__":
@@ -180,6 +201,5 @@ if __name__ == "__main__":
     elif sys.argv[1] == "join":
         join_growth(Path(sys.argv[2]))
     else:
-        run_growth(
-            Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), [int(part) for part in sys.argv[5].split(",")]
-        )
+        counts = [int(part) for part in sys.argv[5].split(",")]
+        run_growth(Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], counts, int(sys.argv[6]))

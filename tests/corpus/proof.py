@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from abiclash.corpus import pairs
 from abiclash.corpus.executor import LocalExecutor
+from abiclash.corpus.join import connect
 from abiclash.corpus.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -33,30 +34,36 @@ class Proof:
 
 
 def prove(lock: Lock, cache: Path, results: Path, workers: int = 0) -> Proof:
-    """Scan a corpus, then simulate every pair of it, and compare."""
+    """Scan a corpus, then simulate every pair of it, and compare. Killed and started again, it goes on where it was."""
     executor = LocalExecutor(workers)
     pipeline = Pipeline(lock, cache, str(results), executor)
     snapshot = pipeline.run()
     alone = {one["name"]: set(one["findings"]) for one in snapshot.packages}
     known = {root.name for root in lock.usable} & {one["name"] for one in snapshot.packages if one["counts"]}
     roots = [root for root in lock.usable if root.name in known]
-    kept = {tuple(json.loads(path.read_text())["pair"]): path for path in (results / "pairs").rglob("*.json")}
-    through = {names: json.loads(path.read_text()) for names, path in kept.items()}
+    table = str(results / snapshot.folder / "pairs.parquet")
+    candidates = set(connect().execute("SELECT one, other FROM read_parquet($1)", [table]).fetchall())
     every = [pairs.Pair(one, other, follow=True) for one, other in combinations(roots, 2)]
     for _ in executor.run(pairs.simulate_pairs, pairs.tasks(pipeline.place, every)):
         pass
     executor.close()
-    proof = Proof(len(every), len(through))
+
+    def played(pair: pairs.Pair) -> dict[str, Any]:
+        path = results / pair.path(lock.variant, lock.orders, observed=False)
+        return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+    proof = Proof(len(every), len(candidates))
     for pair in every:
-        played = json.loads((results / pair.path(lock.variant, lock.orders, observed=False)).read_text())
-        names = (pair.one.name, pair.other.name)
-        grave = own(played, alone[names[0]] | alone[names[1]])
-        proof.interfering += bool(played["interferes"])
-        if names not in through:
-            if played["interferes"] or grave:
+        whole, names = played(pair), (pair.one.name, pair.other.name)
+        both = alone[names[0]] | alone[names[1]]
+        proof.interfering += bool(whole["interferes"])
+        if names not in candidates:
+            if whole["interferes"] or own(whole, both):
                 proof.lost.append(names)
-        elif grave != own(through[names], alone[names[0]] | alone[names[1]]):
-            proof.differing.append(names)
+        else:
+            through = played(replace(pair, follow=False)) or whole
+            if own(whole, both) != own(through, both):
+                proof.differing.append(names)
     return proof
 
 
