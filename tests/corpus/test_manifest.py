@@ -110,6 +110,8 @@ def test_a_lock_pins_files_and_hashes_and_says_what_cannot_be_had(
         corpus, corpus.variant(), Options(tmp_path / "cache"), constraints=["alpha>1"], created="2026-01-01"
     )
     assert "alpha" in bound.roots[0].problem
+    own = manifest.load(written(tmp_path, text + 'constraints = ["alpha>1"]\n'))
+    assert locks.make_lock(own, own.variant(), Options(tmp_path / "cache"), created="2026-01-01").roots == bound.roots
 
 
 def test_a_lock_of_another_format_is_refused(tmp_path: Path) -> None:

@@ -90,10 +90,12 @@ def make_lock(
 ) -> Lock:
     """Resolve each package of a corpus with its dependencies. What cannot be resolved is in its root's `problem`.
 
-    constraints: requirements that limit versions wherever a package occurs. created: ISO date; '' for today.
+    constraints: requirements that limit versions wherever a package occurs, besides the corpus's own. created: ISO
+    date; '' for today.
     """
     files: dict[str, Package] = {}
-    solved = _solve_all(manifest, variant, options, constraints, progress or Silent())
+    limits = [*manifest.constraints, *constraints]
+    solved = _solve_all(manifest, variant, options, limits, progress or Silent())
     for _, packages in solved:
         for package in packages:
             if package.sha256 is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _INSTALLED = Path(__file__).parent / "sets"
 _CLONE = Path(__file__).parents[3] / "corpora"
-_KEYS = {"name", "title", "source", "packages", "query", "python", "platforms", "hosts", "orders"}
+_KEYS = {"name", "title", "source", "packages", "query", "python", "platforms", "hosts", "orders", "constraints"}
 _ORDERS = ("all", "given")
 
 
@@ -45,7 +45,8 @@ class Manifest:
     """A corpus as it is written down.
 
     source: where the choice and its order come from, with a date. packages: requirements, the most important first.
-    variants: each of its Pythons with each platform on that platform's host. orders: "all" or "given".
+    variants: each of its Pythons with each platform on that platform's host. orders: "all" or "given". constraints:
+    requirements that limit versions wherever a package occurs.
     """
 
     name: str
@@ -54,12 +55,13 @@ class Manifest:
     packages: tuple[str, ...]
     variants: tuple[Variant, ...]
     orders: str
+    constraints: tuple[str, ...] = ()
 
     def limited(self, limit: int | None) -> Manifest:
         """Return the corpus of the first packages only."""
         if limit is None:
             return self
-        return Manifest(self.name, self.title, self.source, self.packages[:limit], self.variants, self.orders)
+        return replace(self, packages=self.packages[:limit])
 
     def variant(self, python: str | None = None) -> Variant:
         """Return the variant for a Python, or the first. Raises UsageError."""
@@ -121,6 +123,7 @@ def _manifest(content: dict[str, Any], folder: Path, within: tuple[Path, ...]) -
             for platform, host in zip(platforms, hosts, strict=True)
         ),
         orders=str(content.get("orders", "all")),
+        constraints=tuple(_once(content.get("constraints", []))),
     )
 
 
