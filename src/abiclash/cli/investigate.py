@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,25 @@ if TYPE_CHECKING:
     from abiclash.lab.environments import Environment
     from abiclash.lab.investigate.investigation import Setup
     from abiclash.rules.model import Finding, ScannedPackage
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options, by their names; what they mean is said where they are declared."""
+
+    targets: tuple[str, ...]
+    environment: Path | None
+    imports: tuple[str, ...]
+    fails: str | None
+    passes: tuple[str, ...]
+    versions: tuple[str, ...]
+    python: str | None
+    timeout: float
+    memory: int | None
+    seconds: float
+    rules: bool
+    cache: Path | None
+    quiet: bool
 
 
 @click.command(
@@ -47,7 +67,7 @@ Exit status: 0 nothing fails, 1 a cause was proven or supported, 2 it could not 
 @options.CACHE
 @click.option("-o", "--output", type=options.FILE, help="Write report.md, report.html and figures to this folder.")
 @options.QUIET
-def command(*, imports: tuple[str, ...], fails: str | None, output: Path | None, quiet: bool, **given: Any) -> int:
+def command(*, output: Path | None, **given: Any) -> int:
     """RUN THE PACKAGES' OWN CODE, many times, and find out by experiment why it fails.
 
     The packages are installed into a throw-away environment in the cache folder, and run in a copy of it, in child
@@ -57,18 +77,18 @@ def command(*, imports: tuple[str, ...], fails: str | None, output: Path | None,
     The failing program is compared with one that works; what differs is changed, one thing at a time, in the copy:
     what ends the failure, and alone brings it into the working program, is its cause.
     """
-    if bool(given["targets"]) == (given["environment"] is not None):
+    asked = Asked(**given)
+    if bool(asked.targets) == (asked.environment is not None):
         raise UsageError("investigate: give either packages to install, or --env with --import or --fails")
-    if fails is None and not imports and given["environment"] is not None:
+    if asked.fails is None and not asked.imports and asked.environment is not None:
         raise UsageError("investigate --env: say what to run, as in --import numpy --import scipy, or --fails CODE")
     from abiclash.lab.investigate import investigation  # noqa: PLC0415 - heavy
     from abiclash.reports import investigation as report  # noqa: PLC0415
 
-    if not quiet:
+    if not asked.quiet:
         click.echo(f"abiclash: {investigation.WARNING}", err=True)
-    setup = _setup(imports, fails, quiet=quiet, **given)
-    found = investigation.investigate(setup)
-    said = _command(imports, fails, **given)
+    found = investigation.investigate(_setup(asked))
+    said = _command(asked)
     if output is None:
         terminal.write(report.markdown(found, said), None)
     else:
@@ -78,22 +98,7 @@ def command(*, imports: tuple[str, ...], fails: str | None, output: Path | None,
     return FOUND if found.cause is not None else PARTIAL
 
 
-def _setup(
-    imports: tuple[str, ...],
-    fails: str | None,
-    *,
-    targets: tuple[str, ...],
-    environment: Path | None,
-    passes: tuple[str, ...],
-    versions: tuple[str, ...],
-    python: str | None,
-    timeout: float,
-    memory: int | None,
-    seconds: float,
-    rules: bool,
-    cache: Path | None,
-    quiet: bool,
-) -> Setup:
+def _setup(asked: Asked) -> Setup:
     import sys  # noqa: PLC0415 - only here
 
     from abiclash.cli.verify import module_of  # noqa: PLC0415 - shares its heavy imports
@@ -103,26 +108,27 @@ def _setup(
     from abiclash.lab.investigate.investigation import Setup  # noqa: PLC0415
     from abiclash.lab.run import Limits  # noqa: PLC0415
 
-    folder = cache or default_root()
-    base = find_python(python or f"{sys.version_info.major}.{sys.version_info.minor}")
-    made = _environment(targets, environment, base, folder / "environments")
-    if fails is not None:
-        wanted = [programs.statements(text) for text in (fails, *passes)]
+    folder = asked.cache or default_root()
+    base = find_python(asked.python or f"{sys.version_info.major}.{sys.version_info.minor}")
+    made = _environment(asked.targets, asked.environment, base, folder / "environments")
+    if asked.fails is not None:
+        wanted = [programs.statements(text) for text in (asked.fails, *asked.passes)]
     else:
-        wanted = programs.imports(imports or tuple(module_of(target, made.path) for target in targets))
-    findings, packages = _asked(targets, environment, made, cache) if rules else ((), ())
+        modules = asked.imports or tuple(module_of(target, made.path) for target in asked.targets)
+        wanted = programs.imports(modules)
+    findings, packages = _scanned(asked.targets, asked.environment, made, asked.cache) if asked.rules else ((), ())
     return Setup(
         environment=made,
-        targets=targets or made.pins,
+        targets=asked.targets or made.pins,
         programs=wanted,
         base=base,
         cache=folder / "environments",
         findings=findings,
         packages=packages,
-        versions=versions,
-        limits=Limits(timeout, memory),
-        seconds=seconds,
-        progress=lambda line: None if quiet else click.echo(f"abiclash: {line}", err=True),
+        versions=asked.versions,
+        limits=Limits(asked.timeout, asked.memory),
+        seconds=asked.seconds,
+        progress=lambda line: None if asked.quiet else click.echo(f"abiclash: {line}", err=True),
     )
 
 
@@ -139,7 +145,7 @@ def _environment(targets: Sequence[str], environment: Path | None, base: str, ca
     )
 
 
-def _asked(
+def _scanned(
     targets: tuple[str, ...], environment: Path | None, made: Environment, cache: Path | None
 ) -> tuple[tuple[Finding, ...], tuple[ScannedPackage, ...]]:
     """Return what a scan finds, and the packages that it read; nothing where it cannot be done.
@@ -162,25 +168,15 @@ def _asked(
     return result.findings, result.packages
 
 
-def _command(
-    imports: tuple[str, ...],
-    fails: str | None,
-    *,
-    targets: tuple[str, ...],
-    environment: Path | None,
-    passes: tuple[str, ...],
-    versions: tuple[str, ...],
-    python: str | None,
-    **_: Any,
-) -> str:
+def _command(asked: Asked) -> str:
     """Return the command line that does the same again."""
-    parts = ["abiclash", "investigate", *targets]
-    parts += ["--env", environment.name] if environment is not None else []
-    parts += ["--python", python] if python else []
-    parts += [word for each in imports for word in ("--import", each)]
-    parts += ["--fails", fails] if fails is not None else []
-    parts += [word for each in passes for word in ("--passes", each)]
-    parts += [word for each in versions for word in ("--try", each)]
+    parts = ["abiclash", "investigate", *asked.targets]
+    parts += ["--env", asked.environment.name] if asked.environment is not None else []
+    parts += ["--python", asked.python] if asked.python else []
+    parts += [word for each in asked.imports for word in ("--import", each)]
+    parts += ["--fails", asked.fails] if asked.fails is not None else []
+    parts += [word for each in asked.passes for word in ("--passes", each)]
+    parts += [word for each in asked.versions for word in ("--try", each)]
     return shlex.join(parts)
 
 

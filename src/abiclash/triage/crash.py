@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from abiclash.triage.gdb import gdb_frame
 from abiclash.triage.messages import MESSAGES, Message
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ MAX_TEXT = 4 << 20
 _LINE = 10_000
 
 _PYTHON = re.compile(r'^\s*File "(?P<path>[^"]{1,4096})", line (?P<line>\d{1,9}),? in (?P<function>\S{1,200})')
-_NATIVE = re.compile(r"^#(?P<number>\d{1,6})\s+(?:0x[0-9a-f]+ in )?(?P<function>.*)$")
-_NATIVE_FILE = re.compile(r" from (?P<object>\S{1,4096})\s*$")
 _C_FRAME = re.compile(r'^\s*Binary file "(?P<object>[^"]{1,4096})"(?:, at (?P<function>[^\s+]{1,1000}))?')
 _EXTENSIONS = re.compile(r"^Extension modules: (?P<names>.*?)(?: \(total: \d+\))?$")
 _FATAL = re.compile(
@@ -132,16 +131,10 @@ def _clues(lines: Iterable[str]) -> Iterator[Clue]:
 
 def _native(lines: Iterable[str]) -> Iterator[Frame]:
     for line in lines:
-        if match := _NATIVE.match(line):
-            file = _NATIVE_FILE.search(match["function"])
-            yield Frame(_called(match["function"]), file["object"] if file else "")
+        if frame := gdb_frame(line):
+            yield Frame(frame.function, frame.object)
         elif match := _C_FRAME.match(line):  # faulthandler's C stack, CPython 3.14
             yield Frame(match["function"] or "", match["object"])
-
-
-def _called(frame: str) -> str:
-    """Return the function of a gdb frame, without its arguments and what follows them."""
-    return frame.rsplit(" from ", 1)[0].rsplit(" at ", 1)[0].rsplit(" (", 1)[0].strip()
 
 
 def _extensions(line: str) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from abiclash.lab.investigate.result import Bound, Scope, Value
+from abiclash.errors import LabError
+from abiclash.lab.investigate.edits import Symbols
+from abiclash.lab.investigate.result import Bound, Scope, Size, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -50,6 +54,27 @@ def _searched(process: Process, link: LinkMap) -> Iterable[int]:
             yield part.owner
         else:
             yield from process.maps[part.owner].search_list or ()
+
+
+def variables(named: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return those of (path of an object, symbol) that are as large as a pointer, and data."""
+    found = []
+    for path, symbol in named:
+        with suppress(LabError, OSError):
+            if Symbols(Path(path).read_bytes(), path).is_pointer(symbol):
+                found.append((path, symbol))
+    return found
+
+
+def sizes(named: Iterable[tuple[str, str]], shown: Callable[[str], str]) -> tuple[Size, ...]:
+    """Return the size of each variable among (path of an object, symbol), sorted."""
+    found = set()
+    for path, symbol in named:
+        with suppress(LabError, OSError):
+            size = Symbols(Path(path).read_bytes(), path).data_size(symbol)
+            if size is not None:
+                found.add(Size(symbol, shown(path), size))
+    return tuple(sorted(found))
 
 
 VALUES = """\

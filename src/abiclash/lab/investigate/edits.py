@@ -78,10 +78,13 @@ class Symbols:
 
     def is_pointer(self, name: str) -> bool:
         """Whether the object defines a variable of this name that is as large as an address."""
+        return self.data_size(name) == (8 if self._rows.dtype.itemsize == 24 else 4)
+
+    def data_size(self, name: str) -> int | None:
+        """Bytes of the variable of this name that the object defines for others, None where there is none."""
         rows = self._rows[self._named([name]) & self._exported]
-        width = 8 if self._rows.dtype.itemsize == 24 else 4
-        data = (rows["info"] & 15 == _STT_OBJECT) | (rows["info"] & 15 == _STT_TLS)
-        return bool((data & (rows["size"] == width)).any())
+        data = rows[((rows["info"] & 15 == _STT_OBJECT) | (rows["info"] & 15 == _STT_TLS)) & (rows["size"] > 0)]
+        return int(data["size"][0]) if len(data) else None
 
     def hide(self, names: Collection[str]) -> int:
         """Hide the definitions of these names; return how many there were."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from abiclash.lab.investigate.minimise import minimise
-from abiclash.lab.investigate.result import Attempt, Cause, Role, Status
+from abiclash.lab.investigate.result import TAKERS_HIDE, Attempt, Cause, Role, Status
 from abiclash.lab.investigate.trial_edits import HIDE, WITHDRAW
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ class Experiment:
     """One suspect's attempts.
 
     failing, passing: the two programs. objects: the suspect's package's objects of the failing run. pool: symbols
-    whose bindings changed towards the suspect's object, all of them. global_scope: the object was put there.
+    whose bindings changed towards the suspect's object, all of them. takers: objects that have definitions of their
+    own for these, and get the suspect's, which was put into the global scope; empty where it was not.
     """
 
     bench: Bench
@@ -35,7 +36,7 @@ class Experiment:
     passing: Program
     objects: Sequence[str]
     pool: Sequence[str]
-    global_scope: bool
+    takers: Sequence[str] = ()
     attempts: list[Attempt] = field(default_factory=list)
     mode: str = WITHDRAW
 
@@ -62,6 +63,7 @@ class Experiment:
             if self._ends(frozenset(self.suspect.symbols)):
                 found = minimise(self.suspect.symbols, self._ends, self.bench.spent)
                 self._singly(self._ends, Role.REMOVAL)
+                self._in_takers(found[0])
                 return found
         return (), True
 
@@ -72,6 +74,13 @@ class Experiment:
         outcome = self.bench.run(self.failing.statements, edits=edits)
         self._note(Role.REMOVAL, _TAKEN[self.mode], self.failing, outcome, names, objects, good=outcome.works)
         return outcome.works
+
+    def _in_takers(self, names: Collection[str]) -> None:
+        """Whether those who get the suspect's definitions can defend themselves by hiding their own from all others."""
+        objects = self.editor.exporters(self.takers, names)
+        if objects and names:
+            outcome = self.bench.run(self.failing.statements, edits=self.editor.changed(objects, names, HIDE))
+            self._note(Role.REMOVAL, TAKERS_HIDE, self.failing, outcome, names, objects, good=outcome.works)
 
     def _restoration(self, removing: tuple[str, ...]) -> tuple[tuple[str, ...], bool]:
         for names in dict.fromkeys([removing, self.suspect.symbols, tuple(self.pool)]):
@@ -86,14 +95,24 @@ class Experiment:
         """Whether opening the object first, exporting nothing but these, brings the failure into the working run."""
         outcome = self._opened(names)
         good = outcome.same_failure(self.failing.outcome)
-        what = "open it first, with everything hidden but"
-        self._note(Role.RESTORATION, what, self.passing, outcome, names, (self.suspect.object,), good=good)
+        self._note(Role.RESTORATION, self._opening, self.passing, outcome, names, (self.suspect.object,), good=good)
         return good
 
     def _opened(self, names: Collection[str]) -> Outcome:
-        edits = self.editor.exposing(self.suspect.object, names)
-        first = opening(self.editor.place(self.suspect.object), global_scope=self.global_scope)
+        """Open the suspect first. Where it is public, its own package may need all of it: then the takers are edited,
+        whose own definitions, hidden, serve themselves.
+        """
+        kept = [name for name in self.pool if name not in names]
+        public = bool(self.takers)
+        edits = (
+            self.editor.changed(self.takers, kept, HIDE) if public else self.editor.exposing(self.suspect.object, names)
+        )
+        first = opening(self.editor.place(self.suspect.object), global_scope=public)
         return self.bench.run([first, *self.passing.statements], edits=edits)
+
+    @property
+    def _opening(self) -> str:
+        return OPENED_PUBLIC if self.takers else OPENED
 
     def _singly(self, test: Callable[[frozenset[str]], bool], role: Role) -> None:
         """Try each symbol of a small set alone, so that the report can say what each one does."""
@@ -121,8 +140,9 @@ class Experiment:
             self._note(Role.PLACEBO, _TAKEN[mode], self.failing, outcome, names, objects, good=good)
         for names in ([], others[:size]):
             outcome = self._opened(names)
-            what = "open it first, with everything hidden but"
-            self._note(Role.PLACEBO, what, self.passing, outcome, names, (self.suspect.object,), good=outcome.works)
+            self._note(
+                Role.PLACEBO, self._opening, self.passing, outcome, names, (self.suspect.object,), good=outcome.works
+            )
 
     def _note(
         self,
@@ -141,6 +161,8 @@ class Experiment:
         self.bench.progress(f"{role}: {what} {count}: {outcome.text}")
 
 
+OPENED = "open it first, with everything hidden but"
+OPENED_PUBLIC = "open it first for everybody (RTLD_GLOBAL), who keep what is their own but"
 _TAKEN = {WITHDRAW: "make these definitions references", HIDE: "hide these definitions"}
 
 

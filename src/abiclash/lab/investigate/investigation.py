@@ -6,7 +6,6 @@ import hashlib
 import os
 import subprocess
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,12 @@ from abiclash.errors import AbiclashError, LabError, NotAnalysed
 from abiclash.lab.compare import compare, predict
 from abiclash.lab.investigate import difference
 from abiclash.lab.investigate.bench import Bench
-from abiclash.lab.investigate.details import bound, scopes, values
-from abiclash.lab.investigate.edits import Symbols
+from abiclash.lab.investigate.details import bound, scopes, sizes, values, variables
 from abiclash.lab.investigate.experiment import Experiment
 from abiclash.lab.investigate.other_experiments import try_library, try_static_tls
 from abiclash.lab.investigate.overlay import overlay
 from abiclash.lab.investigate.programs import pair
+from abiclash.lab.investigate.registry import try_registries
 from abiclash.lab.investigate.remedies import Wanted, common_remedies, version_remedies
 from abiclash.lab.investigate.result import Agreement, Investigation, Program, Status
 from abiclash.lab.investigate.stack import crash_of
@@ -118,14 +117,15 @@ class _Work:
         changes = difference.changes(bad, good, shown)
         loads, before = (difference.loads(each, shown, self.owned) for each in (bad, good))
         public = difference.in_global_scope(bad, shown)
-        tried: list[Cause] = []
-        for suspect in suspects(changes, loads, before, self.setup.findings, failing.outcome)[:_SUSPECTS]:
+        findings = self.setup.findings
+        tried = try_registries(self.bench, self.editor, findings, failing, passing, self.owned)
+        for suspect in suspects(changes, loads, before, findings, failing.outcome)[:_SUSPECTS]:
+            if tried and tried[-1].status is Status.PROVEN:
+                break
             if self.bench.spent():
                 self.problems.append(NotAnalysed(suspect.object, "no time was left to try it"))
                 continue
             tried += self._tried(suspect, failing, passing, changes, (loads, before), public)
-            if tried and tried[-1].status is Status.PROVEN:
-                break
         best = max(tried, key=lambda cause: _RANK[cause.status], default=None)
         cause = best if best is not None and best.status is not Status.OPEN else None
         if cause is not None:
@@ -163,9 +163,9 @@ class _Work:
         runs: tuple[Observation, Observation],
         models: tuple[Prediction | None, Prediction | None],
     ) -> dict[str, Any]:
-        """Return `bound`, `scopes` and `values` of the result."""
+        """Return `bound`, `scopes`, `values` and `sizes` of the result."""
         shown, symbols = self.bench.shown, set(cause.suspect.symbols)
-        if not symbols:
+        if not symbols or cause.suspect.kind == "registry":
             return {}
         changed = {
             row.source
@@ -180,22 +180,19 @@ class _Work:
             along.append(scopes(model, sorted(wanted), shown) if model else ())
         bounds = tuple(bound(run, symbols, shown) for run in runs)
         named = sorted({(row.target, row.symbol) for row in runs[0].bindings if row.symbol in symbols})
-        held = values(self.bench.printed, failing.statements[:-1], self._variables(named), shown)
-        return {"bound": bounds, "scopes": tuple(along), "values": held}
-
-    def _variables(self, named: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Return those that are as large as a pointer, and data."""
-        found = []
-        for path, symbol in named:
-            with suppress(LabError, OSError):
-                if Symbols(Path(path).read_bytes(), path).is_pointer(symbol):
-                    found.append((path, symbol))
-        return found
+        held = values(self.bench.printed, failing.statements[:-1], variables(named), shown)
+        both = sorted({(row.target, row.symbol) for run in runs for row in run.bindings if row.symbol in symbols})
+        return {"bound": bounds, "scopes": tuple(along), "values": held, "sizes": sizes(both, shown)}
 
     def _observed(self, program: Program) -> tuple[Observation, Prediction | None, Agreement | None]:
         """Run it under LD_DEBUG, and compare with the model."""
         self.setup.progress(f"observe: {program}")
-        observation = observe(self.copy.python, "\n".join(program.statements), limits=self.setup.limits)
+        code = "\n".join(program.statements)
+        observation = observe(self.copy.python, code, limits=self.setup.limits)
+        if observation.exit != program.outcome.exit:  # some programs only work because a missing function is not called
+            observation = observe(self.copy.python, code, bind_now=False, limits=self.setup.limits)
+            reason = "it does not end as without the log when all is bound at once; functions show as they are called"
+            self.problems.append(NotAnalysed(str(program), reason))
         try:
             model = predict(self.copy.python, observation.records())
             found = compare(observation, model)
@@ -228,9 +225,12 @@ class _Work:
                 common = {load.path for load in other}
                 objects = [load.path for load in own if load.package and load.path not in common]
                 return [try_library(self.bench, self.editor, suspect, failing, passing, renamed, objects)]
-            pool = sorted({change.symbol for change in changes if change.failing == suspect.object})
+            towards = [change for change in changes if change.failing == suspect.object]
+            pool = sorted({change.symbol for change in towards})
+            takers = {change.source for change in towards if change.passing == change.source}
+            takers = takers if suspect.object in public else set()
             experiment = Experiment(
-                self.bench, self.editor, suspect, failing, passing, objects, pool, suspect.object in public
+                self.bench, self.editor, suspect, failing, passing, objects, pool, sorted(takers - {suspect.object})
             )
             return [experiment.run()]
         except (LabError, OSError) as error:

@@ -48,13 +48,21 @@ class Overlay:
         draft.chmod(0o755)
         draft.replace(target)
         self._changed.add(file)
+        self._forget(target)
 
     def restore(self) -> None:
         for file in sorted(self._changed):
             (self.path / file).unlink(missing_ok=True)
+            self._forget(self.path / file)
             if (self.original / file).exists():
                 _link(self.original / file, self.path / file)
         self._changed.clear()
+
+    def _forget(self, file: Path) -> None:
+        """Remove Python's compiled copies: two edits of equal size in one second look the same to it (PEP 552)."""
+        if file.suffix == ".py":
+            for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*.pyc"):
+                compiled.unlink(missing_ok=True)
 
 
 @contextmanager

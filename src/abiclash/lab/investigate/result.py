@@ -23,6 +23,10 @@ class Status(StrEnum):
     OPEN = "open"
 
 
+TAKERS_HIDE = "in those who get them, hide their own definitions"
+"""What an attempt does that edits the side which gets another's definitions."""
+
+
 class Role(StrEnum):
     """What an attempt was made for."""
 
@@ -113,7 +117,8 @@ class Attempt:
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """A hypothesis. kind: `definitions` (others get definitions of `object`), `library` (`object` is taken for another
-    library of its name), `static-tls`. package: owner of `object`. rule: id of the finding that names it, or ''.
+    library of its name), `static-tls`, `registry` (`object` enters names that another package enters, too; `finding`
+    is the registry). package: owner of `object`. rule: id of the finding that names it, or ''.
     """
 
     kind: str
@@ -128,8 +133,8 @@ class Suspect:
 class Cause:
     """A suspect and what the attempts said of it.
 
-    removing: smallest set of symbols whose change ends the failure; restoring: smallest that brings it into a working
-    run. minimal: whether both were minimised to the end.
+    removing: smallest set of symbols (of a registry: names) whose change ends the failure; restoring: smallest that
+    brings it into a working run. minimal: whether both were minimised to the end.
     """
 
     suspect: Suspect
@@ -182,6 +187,15 @@ class Value:
     function: str
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Size:
+    """A variable that `object` exports, and its size in bytes."""
+
+    symbol: str
+    object: str
+    size: int
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """One object of a run. package: `name-version` of its owner, '' for the host's."""
@@ -196,7 +210,7 @@ class Investigation:
 
     failing, passing: the two programs that are compared; None where nothing failed. loads: objects in order of
     loading, of both programs. hashes: sha256 of each object that is named in the cause. bound, scopes: of the cause's
-    symbols, in the failing and in the working run. values: of its variables.
+    symbols, in the failing and in the working run. values, sizes: of its variables.
     """
 
     targets: tuple[str, ...]
@@ -217,6 +231,7 @@ class Investigation:
     bound: tuple[tuple[Bound, ...], tuple[Bound, ...]] = ((), ())
     scopes: tuple[tuple[Scope, ...], tuple[Scope, ...]] = ((), ())
     values: tuple[Value, ...] = ()
+    sizes: tuple[Size, ...] = ()
     ruled_out: tuple[Cause, ...] = ()
     remedies: tuple[Attempt, ...] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 from abiclash.lab.investigate.result import Crash, Frame
 from abiclash.lab.run import run_child
+from abiclash.triage.gdb import gdb_frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from abiclash.lab.run import Limits
+    from abiclash.triage.gdb import GdbFrame
 
 _DEPTH = 32
 _COMMANDS = (
@@ -26,9 +28,6 @@ _COMMANDS = (
     "info registers",
     "info symbol $pc",
 )
-_FRAME = re.compile(r"#(?P<number>\d+)\s+(?:(?P<address>0x[0-9a-f]+) in )?(?P<rest>.*)")
-_FROM = re.compile(r" from (?P<object>/.+)$")
-_AT = re.compile(r" at (?P<file>\S+:\d+)$")
 _REGISTER = re.compile(r"(?P<name>[a-z][a-z0-9_]*)\s+(?P<value>0x[0-9a-f]+)\s")
 _SECTION = re.compile(r" in section (\S+)(?: of |$)")
 _PYTHON_FRAME = re.compile(r'  File "(?P<file>[^"]+)", line \d+ in (?P<function>.+)')
@@ -41,31 +40,24 @@ def crash_of(python: str, statements: Sequence[str], limits: Limits, shown: Call
     if gdb is not None:
         commands = [part for command in _COMMANDS for part in ("-ex", command)]
         text = _run([gdb, "-nx", "-batch", *commands, "--args", python, "-W", "ignore", "-c", code], limits)[0]
-        frames = _native(text.splitlines(), shown)
-        if frames:
+        native = [frame for line in text.splitlines() if (frame := gdb_frame(line))]
+        if native:
             registers = {
                 match["name"]: match["value"] for line in text.splitlines() if (match := _REGISTER.match(line))
             }
-            first = next(line for line in text.splitlines() if line.startswith("#0"))
             section = next((match[1] for line in text.splitlines() if (match := _SECTION.search(line))), "")
-            return Crash("gdb", frames, bool(re.match(r"#0\s+0x0+ in ", first)), registers, section)
+            frames = tuple(_frame(frame, shown) for frame in native)
+            return Crash("gdb", frames, native[0].address == 0, registers, section)
     text = _run([python, "-W", "ignore", "-X", "faulthandler", "-c", code], limits)[1]
     found = [match for line in text.splitlines() if (match := _PYTHON_FRAME.match(line))]
     frames = tuple(Frame(at, match["function"], shown(match["file"])) for at, match in enumerate(found[:_DEPTH]))
     return Crash("faulthandler" if frames else "", frames)
 
 
-def _native(lines: Sequence[str], shown: Callable[[str], str]) -> tuple[Frame, ...]:
-    frames = []
-    for line in lines:
-        match = _FRAME.match(line)
-        if match is None:
-            continue
-        rest = match["rest"]
-        place = _FROM.search(rest) or _AT.search(rest)
-        function = (rest[: place.start()] if place else rest).removesuffix(" (...)").removesuffix(" ()").strip()
-        frames.append(Frame(int(match["number"]), function, shown(os.path.normpath(place[1])) if place else ""))
-    return tuple(frames)
+def _frame(frame: GdbFrame, shown: Callable[[str], str]) -> Frame:
+    place = frame.object or frame.source
+    function = frame.call.removesuffix(" (...)").removesuffix(" ()")
+    return Frame(frame.number, function, shown(os.path.normpath(place)) if place else "")
 
 
 def _run(command: Sequence[str], limits: Limits) -> tuple[str, str]:

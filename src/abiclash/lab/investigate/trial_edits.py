@@ -40,7 +40,7 @@ class Editor:
     def names(self, path: str, library: str) -> bool:
         """Whether an object is a library, or has its file name in its dynamic strings (because it needs it)."""
         name = library.rpartition("/")[2].encode()
-        return path == library or b"\0" + name + b"\0" in self._bytes(path)
+        return path == library or b"\0" + name + b"\0" in self.read(path)
 
     def exported(self, path: str) -> list[str]:
         return self._symbols(path).exported()
@@ -67,7 +67,7 @@ class Editor:
         new = _other_name(old)
         edits = {}
         for each in dict.fromkeys([path, *paths]):
-            before = self._bytes(each)
+            before = self.read(each)
             after = rename_library(before, old, new)
             if each == path:
                 edits[self.key(f"{folder}/{new}" if folder else new)] = after
@@ -82,10 +82,10 @@ class Editor:
             return False
 
     def _symbols(self, path: str) -> Symbols:
-        return Symbols(self._bytes(path), path)
+        return Symbols(self.read(path), path)
 
-    def _bytes(self, path: str) -> bytes:
-        """Read an original; the few objects that an experiment edits are edited again and again."""
+    def read(self, path: str) -> bytes:
+        """Return an original file; the few objects that an experiment edits are edited again and again."""
         if path not in self._read:
             self._read[path] = self._overlay.read(self.key(path))
         return self._read[path]

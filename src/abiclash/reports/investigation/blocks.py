@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _CODE = re.compile(r"`([^`]*)`")
+_LINE = 4000  # a command of which the middle is missing cannot be repeated
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _markdown(block: Block) -> str:
                 "| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
             )
         case Code(text):
-            return "\n".join(f"    {name(line)}" for line in text.splitlines())
+            return "\n".join(f"    {name(line, _LINE)}" for line in text.splitlines())
         case Figure(file, _, caption):
             return f"![{caption}]({file}.svg)\n\n*{caption}*"
 
@@ -134,7 +135,7 @@ def _html(block: Block) -> str:
             body = "\n".join("<tr>" + "".join(f"<td>{_marked(cell)}</td>" for cell in row) + "</tr>" for row in rows)
             return f"<table>\n<thead><tr>{top}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
         case Code(text):
-            return f"<pre>{escape(chr(10).join(map(name, text.splitlines())))}</pre>"
+            return f"<pre>{escape(chr(10).join(name(line, _LINE) for line in text.splitlines()))}</pre>"
         case Figure(_, svg, caption):
             return f"<figure>\n{svg}<figcaption>{_marked(caption)}</figcaption>\n</figure>"
 

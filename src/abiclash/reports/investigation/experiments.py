@@ -36,6 +36,8 @@ def proof(found: Investigation) -> Iterator[Block]:
     yield Text(f"Result: {cause.status}.")
     if cause.suspect.kind == "definitions":
         yield Items(tuple(_edits(cause)))
+    if cause.suspect.kind == "registry":
+        yield Items(tuple(_entry_edits(cause)))
     for role, title in _TITLES.items():
         attempts = [attempt for attempt in cause.attempts if attempt.role is role]
         if attempts:
@@ -47,19 +49,46 @@ def proof(found: Investigation) -> Iterator[Block]:
 
 
 def _edits(cause: Cause) -> Iterator[str]:
-    objects = sorted({path for attempt in cause.attempts if attempt.role is Role.REMOVAL for path in attempt.objects})
+    removals = [attempt for attempt in cause.attempts if attempt.role is Role.REMOVAL]
+    objects = sorted({path for attempt in removals for path in attempt.objects})
     yield (
         "To take a definition away, its entry in the symbol table is made a reference (section index and value 0): its "
         "owner then takes what the process offers; or it is hidden (one byte, st_other). "
         f"Edited: {', '.join(map(code, objects))}."
     )
-    yield (
-        f"To bring it in, {code(cause.suspect.object)} is opened first, by itself, with every other definition hidden."
-    )
+    if public(cause):
+        yield (
+            f"To bring it in, {code(cause.suspect.object)} is opened first, for everybody (RTLD_GLOBAL). Of those who "
+            "then get its definitions, everyone's own definitions are hidden, which binds them to themselves, but for "
+            "the ones named."
+        )
+    else:
+        yield (
+            f"To bring it in, {code(cause.suspect.object)} is opened first, by itself, with every other definition "
+            "hidden."
+        )
     if cause.removing:
         yield f"Smallest set that ends the failure: {readable(cause.removing)}."
     if cause.restoring:
         yield f"Smallest set that brings it into the working program: {readable(cause.restoring)}."
+
+
+def _entry_edits(cause: Cause) -> Iterator[str]:
+    path = code(cause.suspect.object)
+    yield (
+        f"An entry of {path} gets another name of the same length: in the file itself, and where it is Python source "
+        "in those of its package that mention it. The names of Python's classes stay as they are."
+    )
+    yield f"To bring an entry in, {path} alone is loaded first, with every other entry renamed."
+    if cause.removing:
+        yield f"Smallest set that ends the failure: {', '.join(map(code, cause.removing))}."
+    if cause.restoring:
+        yield f"Smallest set that brings it into the working program: {', '.join(map(code, cause.restoring))}."
+
+
+def public(cause: Cause) -> bool:
+    """Whether the definitions reach the others because their object is in the global scope."""
+    return any("RTLD_GLOBAL" in attempt.what for attempt in cause.attempts)
 
 
 def _what(attempt: Attempt) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.lab.investigate.result import Role
+from abiclash.lab.investigate.result import TAKERS_HIDE, Role
 from abiclash.reports.investigation.blocks import Block, Heading, Items, Table, Text, code
+from abiclash.reports.investigation.experiments import public
 from abiclash.reports.investigation.story import matching, reordered
 
 if TYPE_CHECKING:
@@ -45,6 +46,24 @@ def _judgement(cause: Cause) -> str:
             f"{suspect.package or 'The later package'} brings a library under a name that is not its own alone. "
             "Names of libraries hold for the whole process; auditwheel gives each grafted library a name with a hash "
             "for this reason."
+        )
+    if suspect.kind == "registry":
+        return (
+            "Neither file breaks a rule of ELF or of manylinux: the two names meet in a registry that exists once in "
+            "the process. Whoever gives its entries names that are its own (or keeps them local to the module) is safe."
+        )
+    if public(cause):
+        taker_side = any(
+            each.good and each.role is Role.REMOVAL and each.what == TAKERS_HIDE for each in cause.attempts
+        )
+        return (
+            f"{suspect.package} puts {code(suspect.object)} into the global scope, where every library that is loaded "
+            "later finds its definitions before its own."
+            + (
+                " Both sides can end it: the other one by not exporting the names, which binds it to its own."
+                if taker_side
+                else ""
+            )
         )
     return (
         f"{suspect.package} is the side that changes what others get: {code(suspect.object)} exports definitions that "

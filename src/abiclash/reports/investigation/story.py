@@ -92,6 +92,18 @@ def _verdict(cause: Cause | None) -> str:
             f"The cause is {cause.status}: {code(suspect.object)} of {suspect.package or 'the host'} is already loaded "
             f"under the same name, so it is taken in place of {code(suspect.finding)}."
         )
+    if suspect.kind == "registry":
+        return (
+            f"The cause is {cause.status}: {code(suspect.object)} of {suspect.package} enters names into a registry of "
+            f"the process ({code(suspect.finding)}) that another package enters as well. The failure ends when it "
+            + ("looks for the registry" if cause.removing == (suspect.finding,) else _entering(cause))
+            + " under another name"
+            + (
+                f", and {_entries(cause.restoring)} alone brings it into a program that works."
+                if cause.restoring
+                else "."
+            )
+        )
     return (
         f"The cause is {cause.status}: {code(suspect.object)} of {suspect.package} exports definitions that other "
         f"libraries take for their own. Of these, {readable(cause.removing)} ends the failure when it is taken away"
@@ -105,7 +117,9 @@ def steps(found: Investigation) -> Iterator[Block]:
     if cause is None or found.failing is None or found.passing is None:
         return
     yield Heading(2, "What happens, step by step")
-    told = {"definitions": _steps, "library": _library_steps, "static-tls": _memory_steps}[cause.suspect.kind]
+    told = {"definitions": _steps, "library": _library_steps, "static-tls": _memory_steps, "registry": _registry_steps}[
+        cause.suspect.kind
+    ]
     yield Items(tuple(told(found, cause)), numbered=True)
     finding = matching(found)
     if finding is not None:
@@ -139,6 +153,7 @@ def _steps(found: Investigation, cause: Cause) -> Iterator[str]:
     )
     for source, target in [pair for pair in others if pair[0] not in captured][:_SHOWN]:
         yield f"{code(source)} refers to the same name and gets the definition in {code(target)}: another copy."
+    yield from _sizes(found, symbols)
     for value in found.values:
         if value.symbol in symbols or value.symbol in suspect.symbols[:_SHOWN]:
             yield _value(value.object, value.symbol, value.target, value.function)
@@ -148,6 +163,15 @@ def _steps(found: Investigation, cause: Cause) -> Iterator[str]:
         yield f"The two sides meet in a call of {code(call)} (as the rule says, from the files alone)."
     if found.crash and found.crash.frames and failing is not None:
         yield from _ending(found)
+
+
+def _sizes(found: Investigation, symbols: Iterable[str]) -> Iterator[str]:
+    """Variables of one name and several sizes."""
+    for symbol in sorted(symbols):
+        rows = [each for each in found.sizes if each.symbol == symbol]
+        if len({each.size for each in rows}) > 1:
+            listed = ", ".join(f"{each.size} bytes in {code(each.object)}" for each in rows)
+            yield f"The variables of the name {code(symbol)} differ in size: {listed}."
 
 
 def _library_steps(found: Investigation, cause: Cause) -> Iterator[str]:
@@ -165,6 +189,30 @@ def _library_steps(found: Investigation, cause: Cause) -> Iterator[str]:
         yield f"So {count:,} references of {', '.join(map(code, users[:_SHOWN]))} get definitions of the wrong one."
     if found.failing is not None and found.failing.outcome.detail:
         yield f"It ends with {code(found.failing.outcome.detail)}."
+
+
+def _entering(cause: Cause) -> str:
+    return f"enters {_entries(cause.removing)}"
+
+
+def _entries(names: Iterable[str]) -> str:
+    """Return names of a registry as a list in a sentence."""
+    listed = list(names)
+    rest = f" and {len(listed) - _SHOWN:,} more" if len(listed) > _SHOWN else ""
+    return ", ".join(map(code, listed[:_SHOWN])) + rest
+
+
+def _registry_steps(found: Investigation, cause: Cause) -> Iterator[str]:
+    suspect, finding = cause.suspect, matching(found)
+    yield f"{code(suspect.object)} of {suspect.package} is loaded first, and enters {_entries(suspect.symbols)}."
+    others = [path for path in (finding.objects if finding is not None else ()) if path != suspect.object]
+    if others:
+        yield (
+            f"{', '.join(map(code, others[:_SHOWN]))} comes later and enters the same names. No symbol is shared: the "
+            f"registry ({code(suspect.finding)}) is found by a name of its own, whatever the scope."
+        )
+    if found.failing is not None:
+        yield f"The second entry is refused: {code(found.failing.outcome.detail)}."
 
 
 def _memory_steps(found: Investigation, cause: Cause) -> Iterator[str]:
