@@ -32,7 +32,8 @@ def name_keys(
     if len(raw) < _WORD:
         raw = np.concatenate([raw, np.zeros(_WORD, dtype=np.uint8)])
     words: NDArray[np.uint64] = np.ndarray(shape=(len(raw) - _WORD + 1,), dtype="<u8", buffer=raw, strides=(1,))
-    by_length = np.argsort(length, kind="stable")[::-1]
+    short = not len(length) or int(length.max()) < 1 << 16  # numpy sorts 16-bit numbers by radix, in linear time
+    by_length = np.argsort(length.astype(np.uint16) if short else length, kind="stable")[::-1]
     keys = np.empty(len(start), dtype=np.uint64)
     for at in range(0, len(by_length), _BLOCK):
         rows = by_length[at : at + _BLOCK]
@@ -46,15 +47,14 @@ def _mix(words: NDArray[np.uint64], position: NDArray[np.int64], length: NDArray
     state = _SEED ^ (length.astype(np.uint64) * _MULTIPLIER)
     whole = length >> 3
     active = np.searchsorted(-whole, -np.arange(1, int(whole[0]) + 1), side="right")
-    for count in active.tolist():
+    for mixed_words, count in enumerate(active.tolist()):
         some = state[:count]
-        some ^= words[position[:count]]
+        some ^= words[mixed_words * _WORD :][position[:count]]
         some *= _MULTIPLIER
         some ^= some >> _HALF
-        position[:count] += _WORD
     rest = (length & 7).astype(np.uint64) * np.uint64(_WORD)
     short = np.flatnonzero(rest)
-    at, rest = position[short], rest[short]
+    at, rest = position[short] + (whole[short] << 3), rest[short]
     # In the table's last bytes: read its last whole word and shift what precedes the name out of it.
     over = np.maximum(at - (len(words) - 1), 0)
     word = words[at - over] >> (over.astype(np.uint64) * np.uint64(_WORD))

@@ -47,7 +47,7 @@ class ScanRequest:
     packages in every order that matters, not only as given. cache: folder of wheels and facts; None: the user's.
     offline: use no network. refresh: resolve anew and read wheels again that are known already. facts: URL or folder of
     published facts: what is there is not downloaded as a wheel. dependencies: of the targets, too, as pip would
-    install them.
+    install them. verify: hash the files in wheels named by their path, and compare with RECORD.
     """
 
     targets: tuple[str, ...]
@@ -62,6 +62,7 @@ class ScanRequest:
     refresh: bool = False
     facts: str = ""
     dependencies: bool = True
+    verify: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def prepare(request: ScanRequest, progress: Progress | None = None) -> tuple[Set
 
     targets, store, resolution = _resolve(request)
     host = choose_host(request, resolution)
-    wheels = gather(resolution, store, progress=progress, offline=request.offline)
+    wheels = gather(resolution, store, progress=progress, offline=request.offline, verify=request.verify)
     order = _import_order(targets, wheels)
     setting = set_up(wheels, order, host, store, Fetcher(store.root, offline=request.offline))
     return setting, wheels, ImportPlanner(setting, store)
@@ -142,7 +143,7 @@ def gathered(request: ScanRequest, progress: Progress | None = None) -> tuple[St
     from abiclash.sources.wheelset import gather  # noqa: PLC0415 - start-up
 
     _, store, resolution = _resolve(request)
-    return store, gather(resolution, store, progress=progress, offline=request.offline)
+    return store, gather(resolution, store, progress=progress, offline=request.offline, verify=request.verify)
 
 
 def _resolve(request: ScanRequest) -> tuple[list[Target], Store, Resolution]:

@@ -101,6 +101,7 @@ def command(
         offline=offline,
         facts=facts,
         dependencies=not no_deps,
+        verify=True,
     )
     with Scanner(gate_policy.seconds, gate_policy.megabytes) as scanner:
         verdicts = [_verdict(check(path, named, scanner, like), gate_policy, suppressions) for path in paths]

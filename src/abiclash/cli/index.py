@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 @click.command("index")
 @options.targets
+@click.option(
+    "--verify-record", "verify", is_flag=True, help="Hash the files in wheels named by path; compare with RECORD."
+)
 @options.output("text", "json")
 @options.QUIET
 def command(*, form: str, output: Path | None, color: str, quiet: bool, **given: Any) -> int:

@@ -17,6 +17,7 @@ from abiclash.facts.installed import installed_path
 from abiclash.facts.limits import Limits, over
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -140,7 +141,11 @@ class Archive:
         """Return the verified bytes of a member of at most `limits.text` bytes. Raises WheelError."""
         if member.size > self.limits.text:
             raise WheelError(f"it has {member.size} bytes of text, {over('text', self.limits.text)}")
-        return b"".join(checked(self._file, self._packed(member), self.limits))
+        return b"".join(self.stream(member))
+
+    def stream(self, member: Member) -> Iterator[bytes]:
+        """Yield the bytes of a member, verified when the last one has come. Raises WheelError."""
+        return checked(self._file, self._packed(member), self.limits)
 
     def head(self, member: Member, length: int) -> bytes:
         """Return the first bytes of a member, at most `length`, unverified. Raises WheelError."""

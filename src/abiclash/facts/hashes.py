@@ -47,15 +47,17 @@ def _gnu_hash(image: Image, address: int) -> HashTable:
     nbuckets, offset, bloom, _ = (int(word) for word in image.words(address, 4, 4, "the GNU hash header"))
     start = address + 16 + bloom * image.header.word
     buckets = image.words(start, nbuckets, 4, "the GNU hash buckets").astype(np.uint32)
-    buckets = np.unique(buckets[buckets >= max(offset, 1)])
+    buckets = buckets[buckets >= max(offset, 1)]
     if not len(buckets):
         return HashTable(offset, np.empty(0, dtype=np.uint32))
-    chains = start + 4 * nbuckets
-    ends = _chain_ends(image, chains, offset, int(buckets[-1]))
+    ends = _chain_ends(image, start + 4 * nbuckets, offset, int(buckets.max()))
+    begins = np.zeros(int(ends[-1]) + 1 - offset, dtype=np.bool_)
+    begins[buckets - np.uint32(offset)] = True
+    begin = np.flatnonzero(begins) + offset
     # Of the buckets that lead into one run, the first reaches all that the others do.
-    run = np.searchsorted(ends, buckets, side="left")
-    first = np.unique(run, return_index=True)[1]
-    begin, stop = buckets[first].astype(np.int64), ends[run[first]].astype(np.int64) + 1
+    run = np.searchsorted(ends, begin, side="left")
+    first = np.flatnonzero(np.diff(run, prepend=-1))
+    begin, stop = begin[first], ends[run[first]] + 1
     lengths = stop - begin
     before = np.cumsum(lengths) - lengths
     reached = np.arange(int(lengths.sum()), dtype=np.int64) + np.repeat(begin - before, lengths)

@@ -84,12 +84,14 @@ def read_record(record: bytes) -> dict[str, tuple[int | None, str]]:
     return lines
 
 
-def record_faults(record: Mapping[str, tuple[int | None, str]], sizes: Mapping[str, int], folder: str) -> list[str]:
-    """Tell, one sentence each, where RECORD disagrees with the wheel's members (name -> size).
+def record_exempt(folder: str) -> set[str]:
+    """Return what RECORD need not list: itself and signatures (binary distribution format, "Signed wheel files")."""
+    return {f"{folder}/RECORD", f"{folder}/RECORD.jws", f"{folder}/RECORD.p7s"}
 
-    RECORD itself and signatures are exempt (binary distribution format, "The .dist-info directory").
-    """
-    exempt = {f"{folder}/RECORD", f"{folder}/RECORD.jws", f"{folder}/RECORD.p7s"}
+
+def record_faults(record: Mapping[str, tuple[int | None, str]], sizes: Mapping[str, int], folder: str) -> list[str]:
+    """Tell, one sentence each, where RECORD disagrees with the wheel's members (name -> size)."""
+    exempt = record_exempt(folder)
     absent = sorted(path for path in record if path not in sizes and path not in exempt and not path.endswith("/"))
     unlisted = sorted(path for path in sizes if path not in record and path not in exempt)
     wrong = sorted(path for path, (size, _) in record.items() if size is not None and sizes.get(path, size) != size)

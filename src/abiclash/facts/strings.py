@@ -50,7 +50,8 @@ _VERSION = re.compile(r"\d{1,4}(?:\.\d{1,5}){1,3}")
 _NUMPY_HEADERS = re.compile(r"module was compiled against NumPy C-API version 0x%x \(NumPy ([\d.]+)\)")
 _PYBIND11 = re.compile(r"__pybind11_internals_v\w+")
 _NANOBIND = re.compile(r"(?:__nb_internals_)?v\d+\w*_(?:libstdcpp|libcpp)\w*")
-_PROTO = re.compile(rb"[\w/.\-]+\Z")
+_PROTO = re.compile(rb"[\w/.\-]*\.proto\Z")
+_DESCRIPTOR_HEAD = 132  # a tag, a length of one byte, and a name of that length
 _PLAIN = re.compile(rb"[\t\n\x20-\x7e\0]*")
 
 _GETENV_NAMES = (
@@ -168,13 +169,13 @@ def _descriptor_files(regions: list[NDArray[np.uint8]]) -> set[str]:
     found: set[str] = set()
     for region in regions:
         for block, own, _ in blocks(region):
-            raw = block.tobytes()
-            at = raw.find(b".proto")
-            while 0 <= at < own and len(found) < MAX_OTHERS:
-                end = at + 6
-                match = _PROTO.search(raw, max(end - 130, 0), end)
-                found |= {name.decode("ascii") for name in _opened(raw, match.start(), end)} if match else set()
-                at = raw.find(b".proto", end)
+            dots = np.flatnonzero(block[: max(min(own, len(block) - 5), 0)] == ord("."))
+            dots = dots[(block[dots + 1] == ord("p")) & (block[dots + 5] == ord("o"))]
+            for end in (dots + 6).tolist():
+                raw = block[max(end - _DESCRIPTOR_HEAD, 0) : end].tobytes()
+                match = _PROTO.search(raw)
+                if match and len(found) < MAX_OTHERS:
+                    found |= {name.decode("ascii") for name in _opened(raw, match.start(), len(raw))}
     return found
 
 

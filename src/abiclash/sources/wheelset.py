@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from abiclash.errors import FactsError, NotAnalysed, SourceError
 from abiclash.facts.content_hash import content_hash
+from abiclash.facts.record import verify_record
 from abiclash.sources.environment import Environment, distributions, open_environment
 from abiclash.sources.fetch import Fetcher
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from abiclash.facts.model import WheelFacts
@@ -46,11 +48,13 @@ def gather(
     workers: int | None = None,
     progress: Progress | None = None,
     offline: bool = False,
+    verify: bool = False,
 ) -> WheelSet:
     """Return the facts of a resolution. A wheel whose facts are stored is not even downloaded.
 
-    cache: where wheels are kept; by default the store's folder. Raises StoreError where the cache cannot be written,
-    SourceError where nothing at all can be read.
+    cache: where wheels are kept; by default the store's folder. verify: hash the files in wheels that were named by
+    their path, and compare with RECORD (what an index gave has the hash that the index states). Raises StoreError where
+    the cache cannot be written, SourceError where nothing at all can be read.
     """
     problems = list(resolution.not_analysed)
     with Fetcher(cache or store.root, offline=offline) as fetcher:
@@ -58,6 +62,8 @@ def gather(
         wanted = [package for package in packages if package is not None]
         known = {p: facts for p in wanted if p.sha256 and (facts := store.get(p.sha256)) is not None}
         read = _index([p for p in wanted if p not in known], fetcher, store, workers, progress, problems)
+    if verify:
+        problems += _false_records(known | read, store)
     wheels = sorted([*known.values(), *read.values()], key=lambda facts: facts.name)
     environment, installed = _installed(
         resolution, {facts.name for facts in wheels}, store, workers, progress, problems
@@ -126,6 +132,16 @@ def _index(
         if package.url is not None and package.sha256 is None:
             store.put_document(_ADDRESSES, package.url, facts.sha256.encode())
     return found
+
+
+def _false_records(found: Iterable[Package], store: Store) -> Iterator[NotAnalysed]:
+    """Yield the files of local wheels that are not what RECORD says."""
+    for package in found:
+        if package.path is not None:
+            try:
+                yield from verify_record(package.path, str(package.sha256), store)
+            except FactsError as error:
+                yield NotAnalysed(package.filename, str(error))
 
 
 def _installed(
