@@ -148,22 +148,26 @@ def test_diff_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 
 class Releases:
-    """Ten releases of a package; from `bad` on they clash, and some cannot be played."""
+    """Ten releases of a package; from `bad` on they clash, until one cures it, and some cannot be played."""
 
-    def __init__(self, bad: int, broken: Sequence[int] = ()) -> None:
-        self.bad, self.broken = bad, broken
+    def __init__(self, bad: int, broken: Sequence[int] = (), cured: int = 11) -> None:
+        self.bad, self.broken, self.cured = bad, broken, cured
         self.played: list[str] = []
 
     def older(self, name: str, version: str, count: int) -> list[str]:
         assert name == "a"
         return [str(number) for number in range(int(version) - 1, 0, -1)][:count]
 
+    def newer(self, name: str, version: str, count: int) -> list[str]:
+        assert name == "a"
+        return [str(number) for number in range(int(version) + 1, 11)][:count]
+
     def play(self, request: ScanRequest) -> ScanResult:
         version = request.targets[0].partition("==")[2] or "10"
         self.played.append(version)
         if int(version) in self.broken:
             raise SourceError("no wheel")
-        found = (self.error(),) if int(version) >= self.bad else ()
+        found = (self.error(),) if self.bad <= int(version) < self.cured else ()
         packages = (ScannedPackage("a", version), ScannedPackage("b", "1"))
         return ScanResult("1", request.targets, packages, Host("", "", "", "", ""), (), found, (), Coverage())
 
@@ -176,17 +180,27 @@ class Releases:
 def test_bisect_finds_the_release_that_brought_it(bad: int) -> None:
     world = Releases(bad)
     found = bisect(ScanRequest(("a==10", "b")), lambda _: world, play=world.play)
-    assert (found.first_bad, found.last_good) == (str(bad), str(bad - 1))
+    assert (found.bad, found.good) == (str(bad), str(bad - 1))
     assert len(world.played) <= 8
     assert len(world.played) == len(set(world.played))
+
+
+@pytest.mark.parametrize("cured", range(3, 11))
+def test_bisect_finds_the_release_that_cured_it(cured: int) -> None:
+    world = Releases(1, cured=cured)
+    found = bisect(ScanRequest(("a==2", "b")), lambda _: world, play=world.play, ahead=True)
+    assert (found.bad, found.good) == (str(cured - 1), str(cured))
+    world = Releases(1)
+    found = bisect(ScanRequest(("a==2", "b")), lambda _: world, play=world.play, ahead=True, reach=5)
+    assert (found.bad, found.good) == ("7", None)
 
 
 def test_bisect_steps_over_releases_that_cannot_be_played_and_says_when_all_are_bad() -> None:
     world = Releases(5, broken=(7, 9))
     found = bisect(ScanRequest(("a", "b")), lambda _: world, play=world.play)
-    assert (found.first_bad, found.last_good) == ("5", "4")
+    assert (found.bad, found.good) == ("5", "4")
     world = Releases(1)
     found = bisect(ScanRequest(("a", "b")), lambda _: world, play=world.play)
-    assert (found.first_bad, found.last_good) == ("1", None)
+    assert (found.bad, found.good) == ("1", None)
     with pytest.raises(UsageError, match="is not there"):
         bisect(ScanRequest(("a==1", "b")), lambda _: Releases(2), play=Releases(2).play)

@@ -58,10 +58,11 @@ def diff(
 @options.targets
 @options.HOST
 @click.option("--finding", default="", metavar="ID", help="Only this finding (default: all errors of the two).")
-@click.option("--reach", type=click.IntRange(1, 500), default=40, show_default=True, help="Older releases to look at.")
+@click.option("--reach", type=click.IntRange(1, 500), default=40, show_default=True, help="Releases to look at.")
+@click.option("--cured", is_flag=True, help="Look at newer releases: which one ended it.")
 @options.output("text", "json")
-def bisect(*, finding: str, reach: int, form: str, output: Path | None, color: str, **given: Any) -> int:
-    """Find the release of the first package that brought a clash with the second.
+def bisect(*, finding: str, reach: int, cured: bool, form: str, output: Path | None, color: str, **given: Any) -> int:
+    """Find the release of the first package that brought a clash with the second, or cured it.
 
     Give the first in a version that clashes ('numpy==2.0'), or without one for its newest.
     """
@@ -71,12 +72,12 @@ def bisect(*, finding: str, reach: int, form: str, output: Path | None, color: s
     from abiclash.corpus.bisecting import bisect as search  # noqa: PLC0415 - heavy
     from abiclash.reports import corpora as report  # noqa: PLC0415
 
-    found = search(request, _releases(request), finding=finding, reach=reach)
+    found = search(request, _releases(request), finding=finding, reach=reach, ahead=cured)
     shown = (
         report.as_json(asdict(found)) if form == "json" else report.of_bisection(found, terminal.paint(color, output))
     )
     terminal.write(shown, output)
-    return 0 if found.last_good is not None else FOUND
+    return 0 if found.good is not None else FOUND
 
 
 def _releases(request: Any) -> Callable[[Any], Any]:

@@ -1,4 +1,4 @@
-"""Which release of a package brought a clash with another one: releases are played, nothing is installed."""
+"""Which release of a package brought a clash with another one, or cured it: they are played, nothing is installed."""
 
 from __future__ import annotations
 
@@ -20,22 +20,25 @@ if TYPE_CHECKING:
 
 
 class Neighbours(Protocol):
-    """Releases below one, the nearest first; `suggest.releases.Releases` is one."""
+    """Releases next to one, the nearest first; `suggest.releases.Releases` is one."""
 
     def older(self, name: str, version: str, count: int) -> Sequence[str]: ...
+    def newer(self, name: str, version: str, count: int) -> Sequence[str]: ...
 
 
 @dataclass(slots=True)
 class Bisection:
-    """moving, fixed: names. first_bad: the release that brought it; last_good: the one before, None where even the
-    oldest looked at has it. ids: findings that are bisected. tried: version -> has it; None where it cannot be played.
+    """moving, fixed: names. bad: the release that brought it; good: the one before, None where all that were looked at
+    have it. ahead: newer ones were looked at, so that `bad` is the last with it and `good` the one that cured it.
+    ids: findings that are bisected. tried: version -> has it; None where it cannot be played.
     """
 
     moving: str
     fixed: str
     ids: tuple[str, ...]
-    first_bad: str
-    last_good: str | None = None
+    bad: str
+    good: str | None = None
+    ahead: bool = False
     tried: dict[str, bool | None] = field(default_factory=dict)
 
 
@@ -45,12 +48,13 @@ def bisect(
     *,
     finding: str = "",
     reach: int = 40,
+    ahead: bool = False,
     play: Callable[[ScanRequest], ScanResult] = scan,
 ) -> Bisection:
-    """Return the release of the first target that brought errors with the second one.
+    """Return the release of the first target that brought errors with the second one, or (ahead) cured them.
 
     request: two requirements, the first with the bad version (or the newest). finding: id of one finding, else every
-    error that names both. reach: how many older releases to look at. Raises UsageError where nothing clashes.
+    error that names both. reach: how many releases to look at. Raises UsageError where nothing clashes.
     """
     if len(request.targets) != 2:
         raise UsageError("corpus bisect: name two requirements; the releases of the first are tried")
@@ -61,7 +65,7 @@ def bisect(
         what = finding or "no error between them"
         raise UsageError(f"{', '.join(request.targets)}: {what} is not there; name the version of {moving} that is bad")
     versions = {package.name: package.version for package in result.packages}
-    found = Bisection(moving, fixed, tuple(sorted(ids)), versions[moving], tried={versions[moving]: True})
+    found = Bisection(moving, fixed, tuple(sorted(ids)), versions[moving], ahead=ahead, tried={versions[moving]: True})
     pinned = replace(request, targets=(request.targets[0], f"{fixed}=={versions[fixed]}"))
 
     def bad(version: str) -> bool | None:
@@ -74,7 +78,8 @@ def bisect(
                 found.tried[version] = bool(ids & {one.id for one in at.findings})
         return found.tried[version]
 
-    _search(found, list(releases(result).older(moving, versions[moving], reach)), bad)
+    known = releases(result)
+    _search(found, list((known.newer if ahead else known.older)(moving, versions[moving], reach)), bad)
     return found
 
 
@@ -84,29 +89,29 @@ def _ids(result: ScanResult, moving: str, fixed: str, finding: str) -> set[str]:
     return {finding} & {one.id for one in errors} if finding else both
 
 
-def _search(found: Bisection, older: Sequence[str], bad: Callable[[str], bool | None]) -> None:
-    """Gallop back to a good release, then halve. A release that cannot be played counts as its newer neighbour."""
-    low, high, step = 0, -1, 1  # older[:low] are bad, older[high] is good
-    while low < len(older):
-        at = min(low + step, len(older)) - 1
-        answer = bad(older[at])
+def _search(found: Bisection, releases: Sequence[str], bad: Callable[[str], bool | None]) -> None:
+    """Gallop away to a good release, then halve. A release that cannot be played counts as its bad neighbour."""
+    low, high, step = 0, -1, 1  # releases[:low] are bad, releases[high] is good
+    while low < len(releases):
+        at = min(low + step, len(releases)) - 1
+        answer = bad(releases[at])
         if answer is False:
             high = at
             break
         low, step = at + 1, 2 * step
     if high < 0:
-        found.first_bad = _oldest_bad(found, older)
+        found.bad = _farthest_bad(found, releases)
         return
     while low < high:
         middle = (low + high) // 2
-        if bad(older[middle]) is False:
+        if bad(releases[middle]) is False:
             high = middle
         else:
             low = middle + 1
-    found.last_good = older[high]
-    found.first_bad = older[high - 1] if high else found.first_bad
+    found.good = releases[high]
+    found.bad = releases[high - 1] if high else found.bad
 
 
-def _oldest_bad(found: Bisection, older: Sequence[str]) -> str:
-    known = [version for version in older if found.tried.get(version)]
-    return known[-1] if known else found.first_bad
+def _farthest_bad(found: Bisection, releases: Sequence[str]) -> str:
+    known = [version for version in releases if found.tried.get(version)]
+    return known[-1] if known else found.bad

@@ -103,13 +103,12 @@ def of_diff(changes: Sequence[Mapping[str, Any]], old: str, new: str, paint: Pai
 
 
 def of_bisection(found: Bisection, paint: Paint) -> str:
-    """Return which release brought a clash, and what was tried."""
+    """Return which release brought a clash or cured it, and what was tried."""
     said = {True: "clashes", False: "clean", None: "cannot be played"}
     lines = [f"{paint(found.moving, 'bold')} with {found.fixed}: {', '.join(found.ids)}"]
-    lines.append(
-        f"first bad release: {found.first_bad}"
-        + (f"; last good: {found.last_good}" if found.last_good else "; no good one was found in reach")
-    )
+    bad, good = ("last bad", "cured by") if found.ahead else ("first bad", "last good")
+    edge = f"{good}: {name(found.good)}" if found.good else "no good one was found in reach"
+    lines.append(f"{bad} release: {name(found.bad)}; {edge}")
     lines += [f"  {name(version)}: {said[answer]}" for version, answer in found.tried.items()]
     return "\n".join(lines) + "\n"
 

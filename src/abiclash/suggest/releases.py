@@ -46,11 +46,13 @@ class Releases:
         return tuple(islice(self._walk(self.uv, name, "<", version), count))
 
     def _walk(self, uv: Uv, name: str, relation: str, version: str) -> Iterator[str]:
-        for _ in range(_TRIES):
+        misses = 0
+        while misses < _TRIES:
             found = self._next(uv, f"{name}{relation}{Version(version).public}")
             if found is None:
                 return
             version, fits = found
+            misses += not fits
             if fits:
                 yield version
 
