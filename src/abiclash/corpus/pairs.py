@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from abiclash.corpus.bench import bench
+from abiclash.corpus.bench import bench, uncollected
 from abiclash.corpus.keys import engine, key
 from abiclash.corpus.signature import Kind
 from abiclash.corpus.survey import finding_document
@@ -91,7 +91,8 @@ def simulate_pairs(task: PairsTask) -> int:
     for pair in task.pairs:
         where = pair.path(desk.lock.variant, desk.lock.orders, observed=task.place.observed)
         if not desk.results.has(where):
-            content = _pair(desk, pair)
+            with uncollected():
+                content = _pair(desk, pair)
             desk.results.put(where, json.dumps(content, separators=(",", ":")).encode())
             count += 1
     return count
