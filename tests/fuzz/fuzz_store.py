@@ -2,6 +2,7 @@
 
 An input is a list of edits of 8 bytes: file (1), what to do (1), offset (2), bytes (4). Half of the inputs, those whose
 first byte is odd, get a manifest whose checksums are right again: then the readers behind the checksums have to cope.
+Parquet files stay whole in these: their library may abort, and what others give is tried in a helper (facts/tried.py).
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def run(raw: bytes) -> None:
     changed = _edited(files, raw[1:])
     forged = bool(raw[:1]) and raw[0] % 2 == 1
     if forged:
+        changed |= {path: content for path, content in files.items() if path.suffix == ".parquet"}
         _forge(changed)
     for path, content in changed.items():
         if files[path] != content:

@@ -30,6 +30,7 @@ from abiclash.facts.entry import decode, encode, pack, unpack
 from abiclash.facts.limits import Limits
 from abiclash.facts.model import SCHEMA, ObjectFacts, WheelFacts
 from abiclash.facts.stored_names import find_names, name_column, name_files
+from abiclash.facts.tried import readable
 from abiclash.parsing import read_json
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _MANIFEST = "manifest.json"
+_FILE = re.compile(r"[a-z0-9-]{1,40}(?:[.][a-z0-9]{1,10}){1,2}")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _ABANDONED = 3600.0  # seconds after which a temporary folder belongs to a writer that was killed
 
@@ -200,11 +202,13 @@ class Store:
         try:
             manifest = read_json(self.upstream.read(f"{place}/{_MANIFEST}") or b"")
             for name, (size, crc) in manifest.items():
-                content = None if "/" in name else self.upstream.read(f"{place}/{name}")
+                content = self.upstream.read(f"{place}/{name}") if _FILE.fullmatch(name) else None
                 if content is None or len(content) != size or isal_zlib.crc32(content) != crc:
                     return None
                 files[name] = content
         except (ValueError, TypeError, AttributeError):
+            return None
+        if not readable(content for name, content in files.items() if name.endswith(".parquet")):
             return None
         self._save(sha256, {name: partial(files.__getitem__, name) for name in files})
         return files.__getitem__
