@@ -13,6 +13,7 @@ from abiclash.corpus import snapshot
 from abiclash.corpus.executor import LocalExecutor
 from abiclash.corpus.pipeline import Budget, Pipeline, Unfinished
 from abiclash.errors import StoreError
+from abiclash.facts.model import SCHEMA
 from tests.corpus.small import lock_of, tree
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def test_what_is_lost_is_made_again(index: Index, tmp_path: Path) -> None:
         for path in sorted((tmp_path / "results").rglob("*.*")):
             if path.is_file() and chance.random() < 0.4:
                 path.unlink()
-        shutil.rmtree(tmp_path / "cache" / "facts-1" / "documents", ignore_errors=True)
+        shutil.rmtree(tmp_path / "cache" / f"facts-{SCHEMA}" / "documents", ignore_errors=True)
         scan(lock, tmp_path)
         assert tree(tmp_path / "results") == before
 

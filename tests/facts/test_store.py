@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from abiclash.errors import ElfError, StoreError
-from abiclash.facts.model import WheelFacts
+from abiclash.facts.model import SCHEMA, WheelFacts
 from abiclash.facts.store import Store, default_root
 from abiclash.facts.stored_names import NAMES_PER_FILE, Names, compact
 from tests.facts.made_facts import name_tables, objects, same, sorted_names, wheels
@@ -168,7 +168,7 @@ def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "No space left on device" in str(store.problem)
     assert same(store.get(SHA), PLAIN)
     assert Store(tmp_path).get(SHA) is None
-    assert list((tmp_path / "facts-1" / "tmp").iterdir()) == []
+    assert list((tmp_path / f"facts-{SCHEMA}" / "tmp").iterdir()) == []
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -232,12 +232,12 @@ def test_two_writers_at_once(tmp_path: Path) -> None:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert all(same(Store(tmp_path).get(sha), _facts(sha)) for sha in _shas())
-    assert list((tmp_path / "facts-1" / "tmp").iterdir()) == []
+    assert list((tmp_path / f"facts-{SCHEMA}" / "tmp").iterdir()) == []
 
 
 def test_what_killed_writers_left_is_swept_later(tmp_path: Path) -> None:
-    left = tmp_path / "facts-1" / "tmp" / "1-dead"
-    fresh = tmp_path / "facts-1" / "tmp" / "2-alive"
+    left = tmp_path / f"facts-{SCHEMA}" / "tmp" / "1-dead"
+    fresh = tmp_path / f"facts-{SCHEMA}" / "tmp" / "2-alive"
     for folder in (left, fresh):
         folder.mkdir(parents=True)
         (folder / "symbols.parquet").write_bytes(b"half")

@@ -91,6 +91,15 @@ def test_refusals() -> None:
     assert ("refusal", message) in strings_of(f"\0other\0{message}\0more\0".encode())[1]
 
 
+@pytest.mark.parametrize(("place", "check"), [("core", "size"), ("_core", "size"), ("core", "shape")])
+def test_where_numpy_s_types_were_declared(place: str, check: str) -> None:
+    """Only a module that checks sizes when it is imported tells by it what it was compiled for."""
+    message = f"%.200s.%.200s {check} changed, may indicate binary incompatibility. Expected %zd"
+    raw = f"\0numpy.{place}.multiarray failed to import\0{message}\0"
+    found = ("numpy-types", f"numpy.{place}.multiarray") in strings_of(raw.encode())[1]
+    assert found is (check == "size")
+
+
 def test_environment_variables_that_steer() -> None:
     _, strings = strings_of(b"\0QT_QPA_PLATFORM_PLUGIN_PATH\0KMP_DUPLICATE_LIB_OK\0OPENSSL_CONF\0TYPE_INT32\0PATH\0")
     found = {name for kind, name in strings if kind == "env"}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from abiclash.facts.text import Texts
 
 DEFINITIONS: Mapping[str, tuple[str, ...]] = {
-    "libstdc++": ("_ZNSt8ios_base4InitC1Ev",),
+    "libstdc++": ("_ZNSt8ios_base4InitC1Ev", "_ZNKSt6locale2id5_M_idEv"),
     "libstdc++ once": ("__once_proxy", "_ZSt11__once_call"),
     "libstdc++ allocation": ("_Znwm", "_Znwj"),
     "libc++": ("_ZNSt3__18ios_base4InitC1Ev", "_ZNSt3__14coutE"),

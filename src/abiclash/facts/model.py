@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from abiclash.errors import NotAnalysed
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the facts: part of every key of the store, raised whenever their meaning changes."""
 
 

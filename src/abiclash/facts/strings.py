@@ -9,6 +9,7 @@ proto-file      names of the .proto files whose descriptors the object holds
 env             names of environment variables that steer paths, plugins and threads, where getenv is used
 version         whole strings that are a version number, in extension modules
 numpy-abi       the oldest NumPy C API that the module was built for, as its import error spells it
+numpy-types     the module whose declarations of NumPy's types a Cython module was compiled with, where it checks sizes
 words           one string: the bare lower-case identifiers of an extension module, joined by blanks
 glued           one string: the constants of a Cython module that keeps them deflated, without separators;
                 look for a name that is known, it cannot be split
@@ -34,8 +35,10 @@ MAX_MODULES, MAX_TYPES, MAX_OTHERS = 4096, 20_000, 2000
 MAX_JOINED = 64 * 1024
 MAX_INFLATED = 1 << 20
 LONGEST_WORD, SHORTEST_KEY = 40, 12
-MAX_REFUSALS = 20
+MAX_MESSAGES = 20
 _REFUSAL = b"version mismatch"
+_SIZE_CHECK = b"size changed, may indicate binary incompatibility"
+_DECLARED = b".multiarray failed to import"  # raised by import_array of numpy/__init__.pxd
 
 _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _TYPE_NAME = re.compile(r"(?:N[KV]*|S[tabsiod])?[1-9]\d{0,2}[A-Za-z_]\w*")
@@ -95,7 +98,10 @@ def read_strings(
         found += _registries(texts, texts.select(lower & (texts.length >= SHORTEST_KEY)))
         matches = (_NUMPY_HEADERS.match(text) for text in texts.select(texts.numbered & (texts.length > 99)))
         found += [("numpy-abi", match[1]) for match in matches if match]
-        found += [("refusal", text) for text in _refusals(regions)]
+        found += [("refusal", text) for text in _holding(regions, _REFUSAL)]
+        declared = _holding(regions, _DECLARED)
+        if declared and _holding(regions, _SIZE_CHECK):
+            found += [("numpy-types", text.partition(" ")[0]) for text in declared]
         words = _join(texts.select(lower & (texts.length <= LONGEST_WORD)))
         found += [("words", words)] if words else []
         found += [("glued", text) for text in _inflated(regions)]
@@ -140,18 +146,18 @@ def last_component(type_name: str) -> str:
     return last if closed else ""
 
 
-def _refusals(regions: list[NDArray[np.uint8]]) -> list[str]:
-    """Return the whole strings that hold `_REFUSAL`."""
+def _holding(regions: list[NDArray[np.uint8]], wanted: bytes) -> list[str]:
+    """Return the whole strings that hold some bytes."""
     found: set[str] = set()
     for region in regions:
         for block, own, _ in blocks(region):
             raw = block.tobytes()
-            at = raw.find(_REFUSAL)
-            while 0 <= at < own and len(found) < MAX_REFUSALS:
+            at = raw.find(wanted)
+            while 0 <= at < own and len(found) < MAX_MESSAGES:
                 start, end = raw.rfind(b"\0", 0, at) + 1, raw.find(b"\0", at)
                 text = raw[start:end] if 0 <= end <= start + LONGEST else b""
                 found |= {text.decode("ascii")} if text and _PLAIN.fullmatch(text) else set()
-                at = raw.find(_REFUSAL, at + 1)
+                at = raw.find(wanted, at + 1)
     return sorted(found)
 
 
