@@ -44,6 +44,24 @@ def test_found_compiled_for_numpy_1_beside_numpy_2(site: Site) -> None:
     assert "'numpy<2'" in finding.advice[0].text
 
 
+CHECK = "%.200s.%.200s size changed, may indicate binary incompatibility. Expected %zd from C header, got %zd"
+
+
+def test_found_a_module_that_checks_sizes_and_asks_for_no_functions(site: Site) -> None:
+    (finding,) = python_abi.check(
+        provider_and_user(site, CHECK, "numpy.core.multiarray failed to import", "numpy.dtype")
+    )
+    assert (finding.severity, finding.objects) == (Severity.ERROR, ("user/fast.so",))
+
+
+def test_near_miss_types_declared_by_numpy_2(site: Site) -> None:
+    """Cython's own messages stay the same; so does the one of the functions, in modules with both."""
+    new = "numpy._core.multiarray failed to import"
+    assert list(python_abi.check(provider_and_user(site, CHECK, new, "numpy.dtype"))) == []
+    both = provider_and_user(site, CHECK, "numpy.core.multiarray failed to import", OLD, NEW)
+    assert list(python_abi.check(both)) == []
+
+
 def test_found_a_module_that_only_use_loads_is_a_warning(site: Site) -> None:
     (finding,) = python_abi.check(provider_and_user(site, OLD, later=True))
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.POSSIBLE)

@@ -37,17 +37,15 @@ signatures of functions that Cython modules share, are not compared.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
-
 from abiclash.facts.installed import module_name
-from abiclash.rules.carried import has_module, ids, owned, played_orders, requires, strings
+from abiclash.rules.carried import ids, owned, played_orders, requires
 from abiclash.rules.case import Stage
 from abiclash.rules.culprits import named, orders
 from abiclash.rules.handshakes import Handshake, mismatches
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
+from abiclash.rules.moved_apis import MOVES, asks_before, minima, version
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import counted
 
@@ -57,6 +55,7 @@ if TYPE_CHECKING:
     from abiclash.linker.link_map import LinkMap
     from abiclash.rules.case import Case, Run
     from abiclash.rules.model import Finding
+    from abiclash.rules.moved_apis import Move
 
 RULE = Rule(
     id="python-abi",
@@ -71,24 +70,6 @@ RULE = Rule(
         "https://docs.python.org/3/c-api/capsule.html",
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A C API that moved to another module with an incompatible release.
-
-    before, after: module that holds the API; headers from before ask for the first only, later ones for both.
-    minimum: kind of string by which a module tells the oldest release it was compiled for.
-    """
-
-    api: str
-    before: str
-    after: str
-    minimum: str
-
-
-# numpy/core/include/numpy/__multiarray_api.h of numpy 1.26, numpy/_core/include/numpy/__multiarray_api.h of 2.0
-MOVES = (Move("numpy", "numpy.core._multiarray_umath", "numpy._core._multiarray_umath", "numpy-abi"),)
 
 
 def check(case: Case) -> Iterable[Finding]:
@@ -114,14 +95,8 @@ def _moved(case: Case, move: Move, modules: dict[str, str]) -> Iterator[Finding]
     provider = modules.get(move.after)
     if provider is None:
         return
-    for user, found in _users(case, provider, lambda link: _asks_before(link, move)).items():
+    for user, found in _users(case, provider, lambda link: asks_before(link.facts, move)).items():
         yield _layout_finding(case, move, provider, user, found)
-
-
-def _asks_before(link: LinkMap, move: Move) -> bool:
-    """Tell whether a module was compiled with headers that know the old place only."""
-    new = has_module(link.facts, move.after) or strings(link.facts, move.minimum)
-    return has_module(link.facts, move.before) and not new
 
 
 def _users(case: Case, provider: str, wanted: Callable[[LinkMap], bool]) -> dict[str, list[tuple[Run, LinkMap]]]:
@@ -156,8 +131,8 @@ def _layout_finding(case: Case, move: Move, provider: str, user: str, found: lis
     first = case.basename(files[0])
     reason = (
         f"{counted(len(files), 'extension module')} of {user}, such as {first}, compiled with headers of "
-        f"{move.api} from before its C API moved, ask for it in {move.before}. {there} keeps it in {move.after} "
-        "and has other sizes of its types"
+        f"{move.api} from before its C API moved, ask for it in {move.before} or check its types for the sizes they "
+        f"had. {there} keeps it in {move.after} and has other sizes of its types"
     )
     outcome = (
         f'Importing {user} then stops with ImportError ("A module that was compiled using NumPy 1.x cannot be run in '
@@ -177,14 +152,16 @@ def _too_old(case: Case, move: Move, modules: dict[str, str]) -> Iterator[Findin
     provider = modules.get(move.after) or modules.get(move.before)
     if provider is None:
         return
-    there = _version(case.packages[provider].id.version)
+    there = version(case.packages[provider].id.version)
     if there is None:
         return
     # A package whose other modules accept this release supports it, and leaves out the module that does not:
     # h5py 3.16 imports h5py._npystrings only beside numpy 2. So there a guess is not enough.
-    content = _users(case, provider, lambda link: any(least <= there for least in _minima(link, move)))
-    for user, found in _users(case, provider, lambda link: any(least > there for least in _minima(link, move))).items():
-        least = max(version for _, link in found for version in _minima(link, move))
+    content = _users(case, provider, lambda link: any(least <= there for least in minima(link.facts, move)))
+    for user, found in _users(
+        case, provider, lambda link: any(least > there for least in minima(link.facts, move))
+    ).items():
+        least = max(version for _, link in found for version in minima(link.facts, move))
         sure = _sure(found, case, ("certain",) if user in content else ("certain", "likely"))
         files = {link.file for _, link in found}
         reason = (
@@ -194,18 +171,6 @@ def _too_old(case: Case, move: Move, modules: dict[str, str]) -> Iterator[Findin
         outcome = f'Importing {user} then stops: "module was compiled against NumPy C-API version ...".'
         key = [move.api, "minimum"]
         yield _finding(case, provider, user, found, sure, reason, outcome, f"{move.api}>={least}", key)
-
-
-def _minima(link: LinkMap, move: Move) -> list[Version]:
-    """Return the releases that a module says it needs at least; one, as a rule."""
-    return [least for text in strings(link.facts, move.minimum) if (least := _version(text)) is not None]
-
-
-def _version(text: str) -> Version | None:
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None
 
 
 def _finding(
