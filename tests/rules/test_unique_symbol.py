@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abiclash.rules import unique_symbol
-from abiclash.rules.model import Audience, Severity
+from abiclash.rules.model import Audience, Confidence, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,3 +70,50 @@ def test_near_miss_one_package_with_two_libraries(site: Site) -> None:
     site.library("alpha/libb.so", SMALL, language="c++")
     site.library("beta/libc.so", "int nothing;")
     assert list(unique_symbol.check(site.case())) == []
+
+
+STREAMS = """
+#include <sstream>
+extern "C" int digits() { std::ostringstream text; text << 12.5; return text.str().size(); }
+"""
+STATIC = ("-static-libstdc++", "-Wl,--whole-archive", "-l:libstdc++.a", "-Wl,--no-whole-archive")
+
+
+def whole_runtime(site: Site, *flags: str, user: str = STREAMS, later: bool = False) -> None:
+    """Build a library with all of libstdc++ in it, and one that uses the system's."""
+    site.library("alpha/liba.so", STREAMS, language="c++", flags=(*STATIC, *flags))
+    site.library("beta/libb.so", user, language="c++", later=later)
+
+
+def test_found_two_copies_of_libstdcxx_that_share_half(site: Site) -> None:
+    whole_runtime(site)
+    alpha, beta = ("alpha/liba.so", "digits"), ("beta/libb.so", "digits")
+    assert site.live(["alpha", "beta"], alpha, beta).values == [4, 0]
+    assert site.live(["beta", "alpha"], beta, alpha).values == [4, 0]
+    (finding,) = (f for f in unique_symbol.check(site.case()) if "copies of libstdc++" in f.summary)
+    assert (finding.severity, finding.audience, finding.silent) == (Severity.ERROR, Audience.USER, True)
+    assert [package.name for package in finding.packages] == ["alpha", "beta"]
+    assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), None)
+    assert finding.objects[0] == "alpha/liba.so"
+    assert "_ZNSt7collateIcE2idE" in finding.symbols
+
+
+def test_found_a_user_that_only_comes_later_is_a_warning(site: Site) -> None:
+    whole_runtime(site, later=True)
+    (finding,) = (f for f in unique_symbol.check(site.case()) if "copies of libstdc++" in f.summary)
+    assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.POSSIBLE)
+    assert finding.evidence["failing_orders"] == [["alpha", "beta"], ["beta", "alpha"]]
+
+
+def test_near_miss_the_copy_is_hidden(site: Site) -> None:
+    whole_runtime(site, "-Wl,--exclude-libs,ALL")
+    digits = (("alpha/liba.so", "digits"), ("beta/libb.so", "digits"))
+    assert site.live(["alpha", "beta"], *digits).values == [4, 4]
+    assert [f for f in unique_symbol.check(site.case()) if "copies of libstdc++" in f.summary] == []
+
+
+def test_near_miss_the_system_s_copy_is_not_asked_for_facets(site: Site) -> None:
+    whole_runtime(site, user='#include <vector>\nextern "C" int digits() { return std::vector<int>(4).size(); }')
+    alpha, beta = ("alpha/liba.so", "digits"), ("beta/libb.so", "digits")
+    assert site.live(["beta", "alpha"], beta, alpha).values == [4, 4]
+    assert [f for f in unique_symbol.check(site.case()) if "copies of libstdc++" in f.summary] == []

@@ -13,6 +13,10 @@ where the variable has another size in the two (another version of the library: 
 end), and where it holds state that each package believes to be its own. The library that serves can also never be
 unloaded.
 
+Two copies of libstdc++ are the worst of it, such as the system's and one that a package linked in and exports: some of
+the variables by which they number their locale facets are unique and shared, the others each has for itself. The copy
+that is used second gives numbers out twice: std::bad_cast is thrown, and numbers written to streams come out empty.
+
 ## How the loader decides
 
 Unique symbols have one table for the whole process; the first definition that is bound under a name stays, whatever
@@ -22,15 +26,18 @@ inline functions and templates, unless told `-fno-gnu-unique`; clang never does.
 ## Example
 
 The fixture `unique_state` is two libraries with a counter in an inline function; the second sees the count of the
-first. In `unique_size` the variable has 8 bytes in one and 64 in the other.
+first. In `unique_size` the variable has 8 bytes in one and 64 in the other. `whole_runtime` exports a libstdc++ that
+is linked in; of it and the system's, the one that is used second writes no numbers.
 
 ## Fix on each side
 
-Compile with `-fno-gnu-unique`, or hide the template's symbols (`-fvisibility-inlines-hidden`, a version script).
+Compile with `-fno-gnu-unique`, or hide the template's symbols (`-fvisibility-inlines-hidden`, a version script). A
+static libstdc++ is hidden with `-Wl,--exclude-libs,ALL`, or better not linked in at all.
 
 ## Incidents
 
-None is known to break two packages by itself; most pairs of C++ packages share some of these symbols.
+scipy before hext 1.0.11 (html-extract/hext issue 39), helics 3.5.3 before pyvalhalla 3.2.0 (GMLC-TDC/HELICS issue
+2694): two copies of libstdc++. Most other pairs of C++ packages share some of these symbols, and work.
 
 ## Limits
 
@@ -45,19 +52,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from abiclash.rules.case import Stage
 from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import Means, by_package, changes, column, is_writable, known_names
-from abiclash.rules.culprits import library_name, named, orders, owners, who
+from abiclash.rules.culprits import importers, library_name, named, orders, owners, who
 from abiclash.rules.families import examples
+from abiclash.rules.halved import halved, victims
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
-from abiclash.rules.words import counted, listed
+from abiclash.rules.words import counted, in_order, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from abiclash.rules.case import Case, Run
     from abiclash.rules.crossings import Crossing
+    from abiclash.rules.halved import Halved
     from abiclash.rules.model import Finding
 
 RULE = Rule(
@@ -110,6 +120,7 @@ def check(case: Case) -> Iterable[Finding]:
                     seen[first, second].record(case, run, part)
     for pair in sorted(seen):
         yield _finding(case, seen[pair])
+    yield from _copies(case)
 
 
 def _finding(case: Case, shared: Shared) -> Finding:
@@ -153,6 +164,69 @@ def _finding(case: Case, shared: Shared) -> Finding:
             "look_ups": look_ups(case, run, ((part.source.file, key) for key in part.keys.tolist())),
         },
         silent=bool(shared.sized),
+    )
+
+
+def _copies(case: Case) -> Iterator[Finding]:
+    """One finding for each two copies of libstdc++, whichever comes second."""
+    seen: dict[tuple[int, int], list[tuple[Run, Halved, list[int]]]] = defaultdict(list)
+    for run in case.runs:
+        for half in halved(case, run):
+            hit = victims(case, run, half)
+            if hit:
+                first, second = sorted((half.file, half.other))
+                seen[first, second].append((run, half, hit))
+    for files in sorted(seen):
+        yield _copy_finding(case, seen[files])
+
+
+def _copy_finding(case: Case, found: list[tuple[Run, Halved, list[int]]]) -> Finding:
+    safe = case.safe_orders(orders(at for at, *_ in found))
+    # What the package that contains a copy asks of it is not seen; of other objects it is, by what they reference.
+    seen = [entry for entry in found if entry[0].stage is Stage.IMPORT and entry[2] != [entry[1].file]]
+    run, half, hit = (seen or found)[0]
+    failing = orders(at for at, *_ in seen or found)
+    culprits = [file for file in (half.file, half.other) if case.owner(file) is not None]
+    first, second = who(case, run, half.other), who(case, run, hit[0])
+    names = known_names(case, np.array(half.shared, dtype=np.uint64))
+    copies = " and ".join(case.path(file) for file in (half.other, half.file))
+    return RULE.finding(
+        packages=[*named(case, run, [*culprits, *hit]), *importers(case, run, [half.file, half.other])],
+        severity=Severity.ERROR if seen else Severity.WARNING,
+        confidence=Confidence.LIKELY if seen else Confidence.POSSIBLE,
+        audience=Audience.USER,
+        summary=f"{first} and {second} bring two copies of libstdc++ that share half of their variables; C++ streams "
+        "and locales fail in whichever uses them second.",
+        explanation=(
+            f"{copies} are copies of libstdc++. {counted(len(half.shared), 'variable')} of theirs are unique in the "
+            f"process, so that the second copy uses the first one's ({listed(examples(names.values()))}); "
+            f"{len(half.kept):,} others each has for itself. So the one that is used second gives the same number to "
+            f"two facets of its locale, with this order the one of {second}.\n\n"
+            "When it then comes to locales, regular expressions or numbers in streams there, std::bad_cast is thrown, "
+            "which mostly ends the process, or the number is left out without a word."
+        ),
+        advice=[
+            *([Advice("user", f"Import in this order: {in_order(safe[0])}.", checked=True)] if safe else []),
+            *(
+                Advice(
+                    f"maintainer of {package}",
+                    "Link libstdc++ dynamically, or hide the copy: -static-libstdc++ with -Wl,--exclude-libs,ALL.",
+                )
+                for package in owners(case, culprits)
+            ),
+        ],
+        key=["libstdc++", *(case.path(file) for file in culprits)],
+        failing_order=failing[0],
+        safe_order=safe[0] if safe else None,
+        objects=[case.path(file) for file in dict.fromkeys((half.other, half.file, *hit))],
+        symbols=sorted(names.values()),
+        evidence={
+            "counts": {"unique": len(half.shared), "own": len(half.kept)},
+            "stage": run.stage.value,
+            "failing_orders": [list(order) for order in failing],
+            "look_ups": look_ups(case, run, [(half.file, half.shared[0])]),
+        },
+        silent=True,
     )
 
 
