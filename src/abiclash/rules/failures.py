@@ -100,6 +100,15 @@ def safe_orders(case: Case, group: FailureGroup) -> list[tuple[str, ...]]:
     return case.safe_orders(group.orders) if group.at_import or not group.alone else []
 
 
+def packaged(case: Case, name: str) -> bool:
+    """Tell whether a package installs a file under a path that ld.so did not find: then it is no ELF file.
+
+    The model knows the files of wheels by their facts, and what is no ELF file has none.
+    """
+    path = shown(case, name)
+    return "/" in name and any(path == file.path for entry in case.packages.values() for file in entry.wheel.files)
+
+
 def victim(case: Case, played: Played) -> PackageId | None:
     """Return the package whose load fails."""
     name = played.load.package

@@ -36,7 +36,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from abiclash.rules.failures import failure_groups, quoted, safe_orders
+from abiclash.rules.failures import failure_groups, packaged, quoted, safe_orders
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 
@@ -61,7 +61,7 @@ RULE = Rule(
 def check(case: Case) -> Iterable[Finding]:
     """State libraries that are needed and missing; a bare name that dlopen merely tries is no need."""
     for group in failure_groups(case, "missing-library"):
-        if not all(played.tried for _, played in group.seen):
+        if not all(played.tried for _, played in group.seen) and not packaged(case, group.failure.object):
             yield _finding(case, group)
 
 
