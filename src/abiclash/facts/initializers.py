@@ -137,13 +137,13 @@ class _Walk:
 
     def run(self, first: NDArray[np.intp]) -> NDArray[np.uint32]:
         """Return the rows of `References` that are reached from these functions, ascending."""
-        front = np.unique(first)
+        front = _distinct(first)
         while len(front) and self.left > 0:
             self.seen[front] = True
             following = np.zeros(len(self.seen), dtype=np.bool_)
             self._follow(front, following)
             front = np.flatnonzero(following & ~self.seen)
-        return np.unique(self.slots.row[self.reached]).astype(np.uint32)
+        return _distinct(self.slots.row[self.reached]).astype(np.uint32)
 
     def _follow(self, functions: NDArray[np.intp], following: NDArray[np.bool_]) -> None:
         """Mark the slots that these functions use, and the functions that they go on to."""
@@ -190,6 +190,11 @@ class _Walk:
         _, slot = self.slots.find(self.words[at] + (at + np.int32(self.code.base + 4)))
         self.reached[slot] = True
         return np.concatenate([called[~stub], self.slots.own[slot]])
+
+
+def _distinct(rows: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Return small numbers sorted, each once; np.unique would import numpy.ma."""
+    return np.flatnonzero(np.bincount(rows))
 
 
 def _positions(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:

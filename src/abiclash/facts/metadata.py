@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from email.parser import BytesParser
-from email.policy import compat32
 from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
@@ -107,7 +106,7 @@ def record_faults(record: Mapping[str, tuple[int | None, str]], sizes: Mapping[s
 
 
 def _headers(raw: bytes | None) -> Message:
-    return BytesParser(policy=compat32).parsebytes(raw or b"", headersonly=True)
+    return BytesParser().parsebytes(raw or b"", headersonly=True)
 
 
 def _one(message: Message, header: str) -> str | None:
