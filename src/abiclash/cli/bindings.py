@@ -12,6 +12,7 @@ from abiclash.cli import options, terminal
 from abiclash.cli.status import PARTIAL
 from abiclash.errors import UsageError
 from abiclash.parsing import read_json
+from abiclash.readfile import read_text
 from abiclash.reports.safe import name
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _recorded(request: ScanRequest, plan: Path) -> _Playable:
 
 def _events(plan: Path) -> list[dict[str, Any]]:
     try:
-        lines = plan.read_text("utf-8").splitlines()
+        lines = read_text(plan).splitlines()
         events = [read_json(line) for line in lines if line.strip()]
     except OSError as error:
         raise UsageError(f"--plan {plan}: cannot be read: {error.strerror}; name a file of JSON lines") from error

@@ -9,6 +9,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from abiclash.corpus import manifest
 from abiclash.errors import UsageError
+from abiclash.readfile import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,7 +43,7 @@ def _expanded(text: str) -> Iterator[str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a UTF-8 text"
         raise UsageError(f"--against {path}: cannot be read: {reason}; name a file with a name on each line") from error

@@ -10,9 +10,13 @@ import click
 from abiclash.cli import options, terminal
 from abiclash.cli.status import PARTIAL
 from abiclash.errors import UsageError
+from abiclash.readfile import read_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_MOST = 16 << 20
+"""Bytes of what is piped in that are kept: the end counts."""
 
 
 @click.command(
@@ -73,8 +77,11 @@ def _text(file: Path | None) -> str:
             raise UsageError(
                 "no crash text; name a FILE, or pipe one in: python -X faulthandler ... 2>&1 | abiclash triage"
             )
-        return sys.stdin.buffer.read().decode("utf-8", "replace")
+        text = b""
+        while chunk := sys.stdin.buffer.read(1 << 20):
+            text = (text + chunk)[-_MOST:]
+        return text.decode("utf-8", "replace")
     try:
-        return file.read_bytes().decode("utf-8", "replace")
+        return read_bytes(file).decode("utf-8", "replace")
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}; name a text file") from error

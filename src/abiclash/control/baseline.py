@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from abiclash.errors import UsageError
 from abiclash.parsing import read_json
+from abiclash.readfile import read_text
 from abiclash.rules.model import SCHEMA
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Baseline:
 def read_baseline(path: Path) -> Baseline:
     """Return the findings of a scan's JSON. Raises UsageError where the file is something else."""
     try:
-        content = read_json(path.read_text("utf-8"))
+        content = read_json(read_text(path))
     except OSError as error:
         raise UsageError(f"--baseline {path}: cannot be read: {error.strerror}; name the JSON of a scan") from error
     except ValueError as error:

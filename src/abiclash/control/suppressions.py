@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 
 from abiclash.errors import UsageError
 from abiclash.parsing import read_toml
+from abiclash.readfile import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -110,7 +111,7 @@ def _heading(path: Path) -> str:
 def read_file(path: Path) -> dict[str, Any]:
     """Return the content of a TOML file. Raises UsageError."""
     try:
-        return read_toml(path.read_text("utf-8"))
+        return read_toml(read_text(path))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; name another file") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

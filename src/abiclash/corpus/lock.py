@@ -22,6 +22,7 @@ from abiclash.corpus.manifest import Variant
 from abiclash.errors import AbiclashError, SourceError
 from abiclash.parsing import read_json
 from abiclash.progress import Silent
+from abiclash.readfile import read_text
 from abiclash.sources.resolution import Package
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def _file(file: Package) -> dict[str, Any]:
 def read(path: Path) -> Lock:
     """Return the lock in a file. Raises SourceError where it is none."""
     try:
-        return parse(path.read_text("utf-8"))
+        return parse(read_text(path))
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}; check the path") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from abiclash.errors import SourceError, UsageError
 from abiclash.parsing import read_toml
+from abiclash.readfile import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -92,7 +93,7 @@ def _load(name_or_path: str, within: tuple[Path, ...]) -> Manifest:
     if path.resolve() in within:
         raise SourceError(f"{path}: not a corpus: it takes packages of itself; see docs/corpora.md for its form")
     try:
-        return _manifest(read_toml(path.read_text("utf-8")), path.parent, (*within, path.resolve()))
+        return _manifest(read_toml(read_text(path)), path.parent, (*within, path.resolve()))
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}; check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:

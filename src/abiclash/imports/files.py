@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from abiclash.errors import AbiclashError, SourceError
+from abiclash.readfile import read_bytes, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -69,7 +70,7 @@ class DirectoryFiles:
 
     def read(self, path: str) -> bytes:
         try:
-            return Path(path).read_bytes()
+            return read_bytes(path)
         except OSError as error:
             raise SourceError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
 
@@ -82,7 +83,7 @@ class DirectoryFiles:
         for name in self.entries(self.root):
             if name.endswith(".dist-info") and normalised(name.removesuffix(".dist-info").rpartition("-")[0]) == owner:
                 try:
-                    text = (Path(self.root) / name / "METADATA").read_text(encoding="utf-8", errors="replace")
+                    text = read_text(Path(self.root) / name / "METADATA", errors="replace")
                 except OSError:
                     return None
                 head = text.partition("\n\n")[0].splitlines()
@@ -112,7 +113,7 @@ def recorded_owners(root: str) -> dict[str, str]:
             continue
         project = normalised(name.removesuffix(".dist-info").rpartition("-")[0])
         try:
-            text = (Path(root) / name / "RECORD").read_text(encoding="utf-8", errors="replace")
+            text = read_text(Path(root) / name / "RECORD", errors="replace")
         except OSError:
             continue
         for line in text.splitlines():

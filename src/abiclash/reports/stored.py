@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from abiclash.errors import NotAnalysed, UsageError
 from abiclash.parsing import read_json
+from abiclash.readfile import read_text
 from abiclash.rules.model import (
     SCHEMA,
     Advice,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 def read_report(path: Path) -> ScanResult:
     """Return the scan that a report tells of. Raises UsageError for a file that is no report of ours."""
     try:
-        content = read_json(path.read_text("utf-8"))
+        content = read_json(read_text(path))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; name the JSON or SARIF of a scan") from error
     except ValueError as error:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from abiclash.errors import NotAnalysed
+from abiclash.readfile import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -74,7 +75,7 @@ def _pth_files(site: Path, owned: Sequence[str]) -> list[Path]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return []
     return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
@@ -83,7 +84,7 @@ def _lines(path: Path) -> list[str]:
 def _mapping(finder: Path) -> dict[str, str] | None:
     """Return `MAPPING` of setuptools' generated import hook: module -> folder or file."""
     try:
-        tree = ast.parse(finder.read_text("utf-8"))
+        tree = ast.parse(read_text(finder))
     except (OSError, ValueError, SyntaxError):
         return None
     for node in tree.body:

@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from abiclash.errors import NotAnalysed, SourceError, UsageError
 from abiclash.facts.model import WheelFile
+from abiclash.readfile import read_text
 from abiclash.sources import editable
 from abiclash.sources.platform import Python
 
@@ -128,7 +129,7 @@ def distributions(environment: Environment) -> tuple[list[Distribution], list[No
 
 def _config(path: Path) -> dict[str, str]:
     try:
-        text = (path / "pyvenv.cfg").read_text("utf-8")
+        text = read_text(path / "pyvenv.cfg")
     except (OSError, UnicodeDecodeError):
         return {}
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
@@ -187,7 +188,7 @@ def _metadata(info: Path) -> Message:
 def _record(site: Path, info: Path) -> list[WheelFile]:
     """Return the files of a distribution: RECORD, or what setuptools' egg-info says."""
     if (info / "RECORD").is_file():
-        rows = csv.reader(io.StringIO((info / "RECORD").read_text("utf-8")))
+        rows = csv.reader(io.StringIO(read_text(info / "RECORD")))
         return [
             WheelFile(os.path.normpath(row[0]), int(row[2]) if len(row) > 2 and row[2].isdigit() else None, row[1])
             for row in rows
@@ -200,7 +201,7 @@ def _egg_files(site: Path, info: Path) -> Iterator[WheelFile]:
     """Yield the files of an egg-info: installed-files.txt, else everything below its top-level modules."""
     listing = info / "installed-files.txt"
     if listing.is_file():
-        for line in listing.read_text("utf-8").split("\n"):
+        for line in read_text(listing).split("\n"):
             if line:
                 path = os.path.relpath(os.path.join(info, line), site)  # noqa: PTH118 - paths with ".." are joined as text
                 yield WheelFile(path, None, "")

@@ -14,6 +14,7 @@ from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
 
 from abiclash.errors import NotAnalysed, SourceError, UsageError
 from abiclash.parsing import read_toml
+from abiclash.readfile import read_text
 from abiclash.sources.pylock import choose, parse, roots
 from abiclash.sources.resolution import Line
 from abiclash.sources.target import RequirementTarget, parse_target
@@ -127,7 +128,7 @@ def holds(marker: str, runtime: Runtime) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8")
+        return read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a UTF-8 text"
         raise SourceError(f"{path}: cannot be read: {reason}; check the path and its permissions") from error

@@ -22,6 +22,7 @@ from abiclash.facts.model import SCHEMA, ObjectFacts, References, Symbols
 from abiclash.facts.names_table import NameTable
 from abiclash.names import name_keys
 from abiclash.parsing import read_json
+from abiclash.readfile import read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -92,7 +93,7 @@ class ProfileFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._raw = path.read_bytes()
+            self._raw = read_bytes(path)
             with zipfile.ZipFile(BytesIO(self._raw)) as archive:
                 self.header: dict[str, Any] = read_json(archive.read("profile.json"))
             known = self.header["format"] == FORMAT

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from abiclash.errors import NotAnalysed, SourceError, UsageError
+from abiclash.readfile import read_text
 from abiclash.sources.target import RequirementTarget, WheelTarget, local_path, parse_target
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Requirements:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number, line) with continuations joined, comments dropped and ${VARIABLES} filled in."""
     try:
-        text = path.read_text("utf-8-sig")
+        text = read_text(path, "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a UTF-8 text"
         raise SourceError(f"{path}: cannot be read: {reason}; check the path and its encoding") from error
