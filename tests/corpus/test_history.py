@@ -11,8 +11,9 @@ import pytest
 from abiclash.cli import app
 from abiclash.corpus import snapshot
 from abiclash.corpus.bisecting import bisect
-from abiclash.corpus.history import chosen, diff
+from abiclash.corpus.history import chosen, diff, is_grave
 from abiclash.corpus.results import FolderResults
+from abiclash.corpus.site.feed import feed
 from abiclash.errors import SourceError, UsageError
 from abiclash.rules.model import (
     Audience,
@@ -42,6 +43,7 @@ def finding(name: str, packages: Sequence[str] = ("a", "b"), severity: str = "er
         "rule": "split-state",
         "severity": severity,
         "confidence": "certain",
+        "audience": "user",
         "packages": [{"name": package, "version": "1"} for package in packages],
         "summary": f"{name} happens",
         "failing_order": ["a", "b"],
@@ -107,6 +109,19 @@ def test_what_a_run_did_not_look_at_is_neither_gone_nor_a_news_of_that_day(tmp_p
         "lone": "not looked at before",
         "wide": "something else in their environments",
     }
+
+
+def test_what_only_researchers_care_for_is_no_clash(tmp_path: Path) -> None:
+    results = FolderResults(tmp_path)
+    old = run(results, "2026-01-01", [], a="1")
+    listed = [
+        finding(name, severity=name, audience=who) for name, who in (("warning", "researcher"), ("error", "user"))
+    ]
+    new = run(results, "2026-01-02", listed, a="2")
+    changes = diff(old, new)
+    assert [(one.id, is_grave(one.severity, one.audience)) for one in changes] == [("error", True), ("warning", False)]
+    items = json.loads(feed("title", "", [(old, []), (new, changes)]))["items"]
+    assert [item["id"].rpartition("/")[2] for item in items] == ["error"]
 
 
 def test_a_change_without_a_new_release_is_put_down_to_the_dependencies_or_the_tool(tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def hostile_site(tmp_path: Path) -> Path:
         "rule": "split-state",
         "severity": "error",
         "confidence": "certain",
+        "audience": "user",
         "packages": [{"name": HOSTILE, "version": HOSTILE}, {"name": "alpha", "version": "1"}],
         "failing_order": [HOSTILE, "alpha"],
         "safe_order": None,

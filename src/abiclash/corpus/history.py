@@ -23,7 +23,7 @@ class Change:
     """One finding that is not as it was.
 
     what: for a changed one, the parts that differ. cause: which of its packages came, went or have another version,
-    or the tool itself. packages: names.
+    or the tool itself. packages: names. audience: of the finding.
     """
 
     change: ChangeKind
@@ -34,6 +34,12 @@ class Change:
     summary: str
     what: tuple[str, ...]
     cause: str
+    audience: str = "user"
+
+
+def is_grave(severity: str, audience: str) -> bool:
+    """Tell whether a finding is a clash for those who use or build packages, or at most something to study."""
+    return severity == "error" or (severity == "warning" and audience != "researcher")
 
 
 def diff(old: Snapshot, new: Snapshot) -> list[Change]:
@@ -62,7 +68,8 @@ def diff(old: Snapshot, new: Snapshot) -> list[Change]:
         packages = tuple(package["name"] for package in shown["packages"])
         seen = first is not None or old.tells(shown)
         cause = _cause(shown, versions, tools) if seen else "not looked at before"
-        found.append(Change(kind, name, shown["rule"], shown["severity"], packages, shown["summary"], what, cause))
+        told = shown["rule"], shown["severity"], packages, shown["summary"]
+        found.append(Change(kind, name, *told, what, cause, shown["audience"]))
     grades = ("error", "warning", "note")
     return sorted(found, key=lambda one: (grades.index(one.severity), one.packages, one.change, one.id))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from abiclash.corpus.history import is_grave
 from abiclash.corpus.site.layout import address
 from abiclash.reports.safe import name
 
@@ -22,7 +23,7 @@ def feed(title: str, base: str, news: Sequence[tuple[Snapshot, Sequence[Change]]
     entries = []
     for run, changes in reversed(news):
         for change in changes:
-            if change.change == "new" and change.severity != "note":
+            if change.change == "new" and is_grave(change.severity, change.audience):
                 page = f"{base}packages/{address(change.packages[0])}.html#{change.id}"
                 entries.append(
                     {

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from abiclash.corpus.history import is_grave
 from abiclash.corpus.site.layout import address, items, link, page, table, text
 from abiclash.corpus.site.plots import lines
 from abiclash.rules.registry import rules, sections
@@ -81,7 +82,7 @@ class Site:
             ("looked at as", f"CPython {variant['python']}, {variant['platform']}, host {variant['host']}"),
             ("run", f"{self.latest.id}, abiclash {run['tool']}"),
         ]
-        worst = [finding for finding in self.latest.findings if finding["severity"] != "note"]
+        worst = [finding for finding in self.latest.findings if _is_grave(finding)]
         body = [
             _SEARCH,
             table(("", ""), ((text(label), text(value)) for label, value in facts)),
@@ -120,7 +121,7 @@ class Site:
 
     def _package(self, name: str, package: Mapping[str, Any] | None) -> str:
         own = self.by_package.get(name, [])
-        rivals = sorted({o["name"] for f in own if f["severity"] != "note" for o in f["packages"]} - {name})
+        rivals = sorted({o["name"] for f in own if _is_grave(f) for o in f["packages"]} - {name})
         body = []
         if package is not None:
             counts = package["counts"]
@@ -134,7 +135,7 @@ class Site:
             body.append(table(("", ""), ((text(label), text(value)) for label, value in rows)))
         else:
             body.append("<p>A dependency of packages of this corpus.</p>")
-        clashes = [f for f in own if f["severity"] != "note" and len(f["packages"]) > 1]
+        clashes = [f for f in own if _is_grave(f) and len(f["packages"]) > 1]
         leaks = [f for f in own if f not in clashes]
         with_whom = (link(f"{address(rival)}.html", rival) for rival in rivals)
         body += [
@@ -173,6 +174,10 @@ class Site:
 
 def _data() -> str:
     return ", ".join(link(f"data/{part}.parquet", part) for part in ("findings", "packages", "pairs"))
+
+
+def _is_grave(finding: Mapping[str, Any]) -> bool:
+    return is_grave(finding["severity"], finding["audience"])
 
 
 def _grade(finding: Mapping[str, Any]) -> str:
