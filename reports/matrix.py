@@ -1,7 +1,8 @@
-"""Run two packages together in many versions: python reports/matrix.py FOLDER [CACHE]
+"""Run two packages together in many versions, and predict the same: python reports/matrix.py FOLDER [--predict-only]
 
-FOLDER/matrix.toml says which; FOLDER/matrix.json gets, for each pair of versions, how both import orders ended, and
-how either package ended alone. This runs the packages' own code. Environments are made one at a time and removed.
+FOLDER/matrix.toml says which; FOLDER/matrix.json gets, for each pair of versions, how both import orders ended, how
+either package ended alone, and what a scan says. This runs the packages' own code, but with --predict-only, which keeps
+what was observed. Environments are made one at a time and removed. FOLDER/matrix.md is made of it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import predictions
 from elftools.elf.elffile import ELFFile
 from uv import find_uv_bin
 
@@ -96,14 +98,26 @@ def table(wanted: dict[str, Any], found: dict[str, Any]) -> str:
         lines.append(
             f"| {version} | {', '.join(told['tags'])} | {'; '.join(told['compilers'])} | {exports or 'none'} |"
         )
-    return "\n".join(lines) + "\n"
+    if "predicted" in found:
+        lines += ["", *predictions.table(wanted, found["cells"], found["predicted"])]
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def main(folder: Path, cache: Path) -> None:
+def main(folder: Path, *, run: bool) -> None:
     wanted: dict[str, Any] = tomllib.loads((folder / "matrix.toml").read_text())
+    file = folder / "matrix.json"
+    whole = observed(wanted, default_root() / "environments") if run else json.loads(file.read_text())
+    whole["predicted"] = predictions.predict(wanted)
+    file.write_text(json.dumps(whole, indent=1) + "\n")
+    (folder / "matrix.md").write_text(table(wanted, whole))
+
+
+def observed(wanted: dict[str, Any], cache: Path) -> dict[str, Any]:
+    """Run all pairs, and look at the files of the rows' package."""
     python = find_python(wanted["python"])
     one, other = wanted["columns"], wanted["rows"]
     result: dict[str, dict[str, dict[str, str]]] = {}
+    cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         for version in other["versions"]:
             unpacked(f"{other['package']}=={version}", python, Path(scratch, version))
@@ -114,18 +128,15 @@ def main(folder: Path, cache: Path) -> None:
                 continue
             for version in other["versions"]:
                 a, b = f"import {one['package']}", f"import {other['package']}"
-                programs = {f"{a}; {b}", f"{b}; {a}", a, b}
                 found = {
                     code: outcome(str(environment / "bin" / "python"), Path(scratch, version), code)
-                    for code in sorted(programs)
+                    for code in sorted({f"{a}; {b}", f"{b}; {a}", a, b})
                 }
                 result.setdefault(version, {})[column] = found
                 print(version, column, found, file=sys.stderr, flush=True)
             shutil.rmtree(environment)
-            whole = {"python": wanted["python"], "traits": told, "cells": result}
-            (folder / "matrix.json").write_text(json.dumps(whole, indent=1) + "\n")
-            (folder / "matrix.md").write_text(table(wanted, whole))
+    return {"python": wanted["python"], "traits": told, "cells": result}
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else default_root() / "environments")
+    main(Path(sys.argv[1]), run="--predict-only" not in sys.argv[2:])
