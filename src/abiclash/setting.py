@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abiclash.errors import AbiclashError
+from abiclash.errors import AbiclashError, WheelError
+from abiclash.facts.limits import Limits, over
 from abiclash.imports.documents import Digests
 from abiclash.imports.files import DirectoryFiles, Overlay, WheelFiles
 from abiclash.imports.world import Python
@@ -198,6 +199,7 @@ class _Sources:
         if wheel.sha256 in self._failed:
             raise self._failed[wheel.sha256]
         if wheel.sha256 not in self._open:
+            _refuse_large(wheel, path)
             from abiclash.facts.archive import SourceArchive  # noqa: PLC0415 - not needed where all digests are stored
 
             try:
@@ -206,3 +208,11 @@ class _Sources:
                 self._failed[wheel.sha256] = error
                 raise
         return self._open[wheel.sha256].read(path)
+
+
+def _refuse_large(wheel: WheelFacts, path: str) -> None:
+    """Raise WheelError for a file that is too large to be read as a whole: its wheel would be fetched in vain."""
+    limit = Limits.load().text
+    size = max((file.size or 0 for file in wheel.files if file.path == path), default=0)
+    if size > limit:
+        raise WheelError(f"{wheel.filename}!{path}: it has {size} bytes of text, {over('text', limit)}")
