@@ -36,6 +36,7 @@ RULES = {
     "file-overwrite": {"file-overwrite"},
     "glibcxx-version": {"missing-version", "soname-collision"},
     "libstdcxx-scope-capture": {"runtime-capture", "split-state"},
+    "libstdcxx-unique-variables": {"unique-symbol"},
     "once-tls-capture": {"split-state"},
     "protobuf-registry": {"shared-registry"},
     "pybind11-type-registry": {"shared-registry"},

@@ -124,14 +124,18 @@ def test_found_one_for_a_pair_with_several_names(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bundled", "severity"),
+    ("bundled", "severity", "said"),
     [
-        (MORE.replace("2", "3"), Severity.NOTE),
-        (ONE, Severity.WARNING),  # behind it the host's users lack a function
-        (MORE + "int three;", Severity.WARNING),  # behind the host's its own users lack a variable
+        (MORE.replace("2", "3"), Severity.NOTE, "beta brings a libshared.so.1 of its own, and alpha needs the host's"),
+        # behind it the host's users lack a function
+        (ONE, Severity.WARNING, "beta brings a libshared.so.1 of its own, and alpha needs the host's"),
+        # behind the host's its own users lack a variable
+        (MORE + "int three;", Severity.WARNING, "alpha loads the host's libshared.so.1, and beta brings another file"),
     ],
 )
-def test_found_the_hosts_file_is_a_note_where_nothing_is_missing(site: Site, bundled: str, severity: Severity) -> None:
+def test_found_the_hosts_file_is_a_note_where_nothing_is_missing(
+    site: Site, bundled: str, severity: Severity, said: str
+) -> None:
     site.library("libshared.so.1", MORE, system=True)
     site.library("alpha/liba.so", ASKS_ONE, needs=["libshared.so.1"])
     site.library("beta/libshared.so.1", bundled, open_with=None)
@@ -143,6 +147,8 @@ def test_found_the_hosts_file_is_a_note_where_nothing_is_missing(site: Site, bun
     assert finding.severity is severity
     assert finding.audience is (Audience.MAINTAINER if severity is Severity.NOTE else Audience.USER)
     assert finding.silent is (severity is Severity.WARNING)
+    assert finding.summary.startswith(said)
+    assert ("gets the host's file" in finding.explanation) is said.startswith("alpha")
 
 
 def test_near_miss_two_copies_of_one_file(site: Site) -> None:

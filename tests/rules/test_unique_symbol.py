@@ -76,17 +76,18 @@ STREAMS = """
 #include <sstream>
 extern "C" int digits() { std::ostringstream text; text << 12.5; return text.str().size(); }
 """
+EARLY = STREAMS + "static int early = digits();"
 STATIC = ("-static-libstdc++", "-Wl,--whole-archive", "-l:libstdc++.a", "-Wl,--no-whole-archive")
 
 
 def whole_runtime(site: Site, *flags: str, user: str = STREAMS, later: bool = False) -> None:
     """Build a library with all of libstdc++ in it, and one that uses the system's."""
-    site.library("alpha/liba.so", STREAMS, language="c++", flags=(*STATIC, *flags))
+    site.library("alpha/liba.so", EARLY, language="c++", flags=(*STATIC, *flags))
     site.library("beta/libb.so", user, language="c++", later=later)
 
 
 def test_found_two_copies_of_libstdcxx_that_share_half(site: Site) -> None:
-    whole_runtime(site)
+    whole_runtime(site, user=EARLY)
     alpha, beta = ("alpha/liba.so", "digits"), ("beta/libb.so", "digits")
     assert site.live(["alpha", "beta"], alpha, beta).values == [4, 0]
     assert site.live(["beta", "alpha"], beta, alpha).values == [4, 0]
@@ -98,8 +99,9 @@ def test_found_two_copies_of_libstdcxx_that_share_half(site: Site) -> None:
     assert "_ZNSt7collateIcE2idE" in finding.symbols
 
 
-def test_found_a_user_that_only_comes_later_is_a_warning(site: Site) -> None:
-    whole_runtime(site, later=True)
+@pytest.mark.parametrize("later", [False, True])
+def test_found_what_no_initialiser_asks_for_is_a_warning(site: Site, *, later: bool) -> None:
+    whole_runtime(site, later=later)
     (finding,) = (f for f in unique_symbol.check(site.case()) if "copies of libstdc++" in f.summary)
     assert (finding.severity, finding.confidence) == (Severity.WARNING, Confidence.POSSIBLE)
     assert finding.evidence["failing_orders"] == [["alpha", "beta"], ["beta", "alpha"]]

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from abiclash.rules.case import Case, Run
 
 RUNTIME = "libstdc++"
-_FORMATTING = re.compile(r"_ZNS[oi](?:[lr]sE|\d+_M_(?:insert|extract)I)|_ZSt9(?:use|has)_facetI|_ZNSt6localeC")
-"""Numbers into and out of streams, and locales: what needs facets (`_ZNSo`: std::ostream, `_ZNSi`: std::istream)."""
-_TOUCHING = re.compile(rf"{_FORMATTING.pattern}|_ZNSt8ios_base4InitC")
+_FORMATTING = re.compile(r"_ZNS[oi](?:[lr]sE|\d+_M_(?:insert|extract)I)|_ZSt9(?:use|has)_facetI")
+"""What needs facets: numbers into and out of streams (`_ZNSo`: std::ostream, `_ZNSi`: std::istream), use_facet."""
+_TOUCHING = re.compile(rf"{_FORMATTING.pattern}|_ZNSt8ios_base4InitC|_ZNSt6localeC")
 """What makes a copy give out its numbers: also a mere #include <iostream>."""
 
 
@@ -90,6 +90,13 @@ def victims(case: Case, run: Run, half: Halved) -> list[int]:
         return []
     own = [half.file] if case.owner(half.file) is not None else []
     return own + _users(case, run, half.file, half.other, _FORMATTING)
+
+
+def at_load(case: Case, run: Run, file: int) -> bool:
+    """Tell whether an object's initialisers need facets, as far as that can be read off its code."""
+    facts = run.process.maps[file].facts
+    early = np.unique(facts.symbols.key[facts.references.symbol[facts.init.references]])
+    return any(_FORMATTING.match(name) for name in known_names(case, early).values())
 
 
 def _users(case: Case, run: Run, copy: int, other: int, names: re.Pattern[str]) -> list[int]:

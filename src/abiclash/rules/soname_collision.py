@@ -46,7 +46,7 @@ from abiclash.rules.displaced import differ, displacements, fatal_needs, lacks, 
 from abiclash.rules.failures import bringer, quoted
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
-from abiclash.rules.words import counted
+from abiclash.rules.words import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,6 +128,7 @@ class _Told:
     """What the texts are about. fatal: the load that fails, if one does. culprit: whose file serves, and how it came.
 
     victims: who gets the other file. files: as it is spoken of. lacking: definitions that the file in use lacks.
+    used_of_host, own_of_host: whether the file that serves, or the one in whose place it does, is the host's.
     """
 
     need: Displaced
@@ -136,10 +137,21 @@ class _Told:
     victims: list[PackageId]
     files: str
     lacking: int
+    used_of_host: bool
+    own_of_host: bool
 
     @property
     def second(self) -> str:
-        return " and ".join(package.name for package in self.victims) or "a package"
+        return listed(package.name for package in self.victims) if self.victims else "a package"
+
+    @property
+    def both(self) -> str:
+        """Say who brings which file."""
+        if self.used_of_host:
+            return f"{self.culprit} loads the host's {self.files}, and {self.second} brings another file of that name"
+        if self.own_of_host:
+            return f"{self.culprit} brings a {self.files} of its own, and {self.second} needs the host's"
+        return f"{self.culprit} and {self.second} bring different files named {self.files}"
 
 
 def _finding(case: Case, collision: Collision) -> Finding:
@@ -156,10 +168,12 @@ def _finding(case: Case, collision: Collision) -> Finding:
     told = _Told(
         need=worst,
         fatal=fatal,
-        culprit=first.name if first else "the host",
+        culprit=first.name if first else "the interpreter",
         victims=_victims(case, collision, used, users),
         files=names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more",
         lacking=sum(lacks(case, *pair) for pair in same),
+        used_of_host=case.owner(used) is None,
+        own_of_host=case.owner(own) is None,
     )
     severity, confidence = _weight(case, (own, used), told.lacking, fatal, run)
     return RULE.finding(
@@ -195,12 +209,11 @@ def _victims(case: Case, collision: Collision, used: int, users: list[int]) -> l
 
 
 def _summary(told: _Told, safe: list[tuple[str, ...]]) -> str:
-    both = f"{told.culprit} and {told.second} bring different files named {told.files}"
     if told.fatal is None:
-        return f"{both}; the first one imported decides."
+        return f"{told.both}; the first one imported decides."
     way = "the other way round it works" if safe else "no order of imports is right for both"
     what = told.second if told.fatal.at_import else f"parts of {told.second}"
-    return f"{both}; after {told.culprit}, {what} cannot be loaded, and {way}."
+    return f"{told.both}; after {told.culprit}, {what} cannot be loaded, and {way}."
 
 
 def _explanation(case: Case, collision: Collision, told: _Told) -> str:
@@ -209,8 +222,8 @@ def _explanation(case: Case, collision: Collision, told: _Told) -> str:
     return (
         f"{case.path(used)} and {case.path(own)} are different files, but both call themselves "
         f"{case.facts(own).soname or case.basename(own)}. A process loads a name only once. When {told.culprit} "
-        f"is imported first, {told.second} gets {told.culprit}'s file. {_outcome(case, told)}"
-        + (f" The other way round, loads of {' and '.join(reverse)} fail." if reverse else "")
+        f"is imported first, {told.second} gets {'the host' if told.used_of_host else told.culprit}'s file. "
+        f"{_outcome(case, told)}" + (f" The other way round, loads of {' and '.join(reverse)} fail." if reverse else "")
     )
 
 

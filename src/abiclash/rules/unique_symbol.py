@@ -57,7 +57,7 @@ from abiclash.rules.clauses import look_ups
 from abiclash.rules.crossings import Means, by_package, changes, column, is_writable, known_names
 from abiclash.rules.culprits import importers, library_name, named, orders, owners, who
 from abiclash.rules.families import examples
-from abiclash.rules.halved import halved, victims
+from abiclash.rules.halved import at_load, halved, victims
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import counted, in_order, listed
@@ -182,8 +182,13 @@ def _copies(case: Case) -> Iterator[Finding]:
 
 def _copy_finding(case: Case, found: list[tuple[Run, Halved, list[int]]]) -> Finding:
     safe = case.safe_orders(orders(at for at, *_ in found))
-    # What the package that contains a copy asks of it is not seen; of other objects it is, by what they reference.
-    seen = [entry for entry in found if entry[0].stage is Stage.IMPORT and entry[2] != [entry[1].file]]
+    # Most code with streams never writes a number or asks for a locale; what does so while it is loaded surely fails.
+    # What is asked of a copy inside the package that brings it is not seen well enough for that.
+    seen = [
+        (run, half, hit)
+        for run, half, hit in found
+        if run.stage is Stage.IMPORT and case.owner(half.file) is None and any(at_load(case, run, at) for at in hit)
+    ]
     run, half, hit = (seen or found)[0]
     failing = orders(at for at, *_ in seen or found)
     culprits = [file for file in (half.file, half.other) if case.owner(file) is not None]
