@@ -11,9 +11,10 @@ import pytest
 
 from abiclash.control.view import everything
 from abiclash.reports.detail import Detail
+from abiclash.reports.findings import packages
 from abiclash.reports.paint import Paint
 from abiclash.reports.text import render
-from abiclash.rules.model import Advice, Outcome, Severity, Verdict
+from abiclash.rules.model import Advice, Outcome, PackageId, Severity, Verdict
 from tests.reports.sample import CLEAN, CONFLICT, COVERAGE, HOSTILE_RESULT, SPLIT_STATE
 
 if TYPE_CHECKING:
@@ -82,6 +83,13 @@ def test_sentences_keep_to_the_width(width: int) -> None:
     prose = render(replace(CONFLICT, findings=CONFLICT.findings[1:]), Paint(width=width)).split("Evidence")[0]
     assert text
     assert max(len(line) for line in prose.splitlines()) <= width
+
+
+def test_of_many_packages_those_of_the_summary_are_named() -> None:
+    some = tuple(PackageId(name, "1.0") for name in "abcdefgh")
+    finding = replace(SPLIT_STATE, packages=some, summary="(f) (g) (h)")
+    assert packages(finding) == "8 packages (f 1.0, g 1.0, h 1.0 and 5 more)"
+    assert packages(replace(finding, packages=some[:2])) == "a 1.0, b 1.0"
 
 
 def test_many_orders_are_summed_up() -> None:

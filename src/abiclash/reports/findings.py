@@ -10,7 +10,7 @@ from abiclash.reports.safe import name
 from abiclash.rules.model import Severity, failing_orders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from abiclash.reports.paint import Paint
     from abiclash.rules.model import Advice, Finding
@@ -23,6 +23,7 @@ _WHEN = {
     "use": "in use, once parts are loaded that the imports alone are not seen to load",
 }
 """By `evidence["stage"]`."""
+_MOST_PACKAGES, _SHOWN_PACKAGES = 6, 3
 _COLUMN = 15  # where the text of a row begins
 
 
@@ -31,9 +32,16 @@ def label(finding: Finding, paint: Paint) -> str:
     return f"{paint(finding.severity.value, *_SEVERITY_STYLE[finding.severity])} {paint(finding.rule, 'bold')}"
 
 
-def packages(finding: Finding) -> str:
-    """Return the packages that a finding names, with their versions."""
-    return ", ".join(name(str(package)) for package in finding.packages)
+def packages(finding: Finding, show: Callable[[str], str] = name) -> str:
+    """Return the packages that a finding names, with their versions; of many, those that its summary speaks of.
+
+    show: makes a name fit for the format.
+    """
+    if len(finding.packages) <= _MOST_PACKAGES:
+        return ", ".join(show(str(package)) for package in finding.packages)
+    first = sorted(finding.packages, key=lambda package: package.name not in finding.summary)[:_SHOWN_PACKAGES]
+    shown = ", ".join(show(str(package)) for package in first)
+    return f"{len(finding.packages)} packages ({shown} and {len(finding.packages) - len(first)} more)"
 
 
 def mark(known: bool, paint: Paint) -> str:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from abiclash.reports.findings import packages
 from abiclash.reports.orders import around, whole
 from abiclash.reports.safe import name, prose
 from abiclash.rules.model import Outcome, Severity
@@ -101,9 +102,8 @@ def _order(order: Sequence[str]) -> str:
 
 
 def _head(finding: Finding, view: View) -> str:
-    packages = ", ".join(code(str(package)) for package in finding.packages)
     known = " (known)" if finding.id in view.known else ""
-    return f"**{escape(finding.rule)}**{known}: {packages}"
+    return f"**{escape(finding.rule)}**{known}: {packages(finding, code)}"
 
 
 def _whole(finding: Finding, view: View) -> str:
