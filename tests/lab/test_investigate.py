@@ -178,6 +178,44 @@ def test_a_library_taken_for_another_is_proven(builder: Builder, tmp_path: Path)
     assert found.cause.status is Status.PROVEN
 
 
+@pytest.mark.compiler
+def test_a_variable_taken_from_the_global_scope_is_proven(builder: Builder, tmp_path: Path) -> None:
+    loud = builder.library("libloud.so", "int flag = 1; int other = 1; int get(void) { return flag + other; }")
+    quiet = builder.library(
+        "libquiet.so",
+        """
+        #include <stdlib.h>
+        struct { long a, b, c; } flag = {7, 7, 7};
+        int other = 1;
+        __attribute__((constructor)) static void start(void) { if (flag.a != 7 || !other) abort(); }
+        """,
+    )
+    load = "import ctypes, os\nctypes.CDLL(os.path.join(os.path.dirname(__file__), {!r}){})\n"
+    one: dict[str, str | bytes | Path] = {
+        "loud/__init__.py": load.format("libloud.so", ", ctypes.RTLD_GLOBAL"),
+        "loud/libloud.so": loud,
+    }
+    two: dict[str, str | bytes | Path] = {
+        "quiet/__init__.py": load.format("libquiet.so", ""),
+        "quiet/libquiet.so": quiet,
+    }
+    wheels = [
+        make_wheel(tmp_path, one, name="loud", tag="py3-none-any"),
+        make_wheel(tmp_path, two, name="quiet", tag="py3-none-any"),
+    ]
+    found = _investigate(tmp_path, wheels, ["loud", "quiet"])
+    assert found.failing is not None
+    assert (str(found.failing), found.failing.outcome.text) == ("import loud; import quiet", "SIGABRT")
+    assert found.cause is not None
+    assert found.cause.status is Status.PROVEN
+    assert (found.cause.removing, found.cause.restoring) == (("flag",), ("flag",))
+    sizes = [(each.object, each.size) for each in found.sizes if each.symbol == "flag"]
+    assert sizes == [("loud/libloud.so", 4), ("quiet/libquiet.so", 24)]
+    text = report.markdown(found, "")
+    assert "differ in size: 4 bytes in `loud/libloud.so`, 24 bytes in `quiet/libquiet.so`." in text
+    assert "Both sides can end it: the other one by not exporting the names" in text
+
+
 def test_statements_are_cut_apart() -> None:
     assert programs.statements("import a, b as c\nx = 1; import d") == (
         "import a",

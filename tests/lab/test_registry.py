@@ -57,7 +57,12 @@ def test_source_is_searched_without_the_first_letter() -> None:
 def test_a_name_entered_twice_is_proven(tmp_path: Path) -> None:
     wheels = [
         make_wheel(tmp_path, {"pool/__init__.py": _POOL}, name="pool", tag="py3-none-any"),
-        make_wheel(tmp_path, {"one/__init__.py": "", "one/common_pb2.py": _ONE}, name="one", tag="py3-none-any"),
+        make_wheel(
+            tmp_path,
+            {"one/__init__.py": "", "one/common_pb2.py": _ONE, "one/mine_pb2.py": ""},
+            name="one",
+            tag="py3-none-any",
+        ),
         make_wheel(tmp_path, {"two/__init__.py": "", "two/common_pb2.py": _TWO}, name="two", tag="py3-none-any"),
     ]
     finding = Finding(

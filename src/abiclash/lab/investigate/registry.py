@@ -211,16 +211,23 @@ class RegistryExperiment:
         return self.bench.run([code, *self.passing.statements], edits=edits)
 
     def _placebos(self) -> None:
-        """The same edit on names that are not in the registry, or are entered by this file alone."""
+        """The same edit on names that are not in the registry, or are entered by this package alone."""
         data = self.editor.read(self.suspect.object)
-        mine, others = entries(data), entries(self.editor.read(self.other))
-        pool = sorted(mine - others - set(self.suspect.symbols))
+        mine = entries(data)
+        if self.suspect.object.endswith(".py"):  # names that others enter are mentioned here because they are needed
+            mine = {name for path in self.files for name in entries(self.editor.read(path)) if self._enters(name)}
+        pool = sorted(mine - entries(self.editor.read(self.other)) - set(self.suspect.symbols))
         pool = pool or sorted({match[1].decode() for match in _UNREGISTERED.finditer(data)})
         for name in pool[:_PLACEBOS]:
             outcome = self.bench.run(self.failing.statements, edits=self._renamed(self.files, [name]))
             self._note(Role.PLACEBO, RENAME, self.failing, outcome, [name], good=self._same(outcome))
         outcome = self._opened(())
         self._note(Role.PLACEBO, OPENED, self.passing, outcome, (), good=outcome.works)
+
+    def _enters(self, name: str) -> bool:
+        """Whether the package has the module that protoc makes of a .proto file."""
+        module = name.removesuffix(".proto").rpartition("/")[2] + "_pb2.py"
+        return any(path.rpartition("/")[2] == module for path in self.files)
 
     def _renamed(self, paths: Iterable[str], names: Collection[str]) -> dict[str, bytes]:
         return dict(self._changed(paths, lambda data: renamed(data, names)))
@@ -252,4 +259,4 @@ class RegistryExperiment:
 
 RENAME = "enter these under other names"
 APART = "look for the registry under another name"
-OPENED = "open the one file first, entering under its own name but"
+OPENED = "load the one file first, with every entry renamed but"

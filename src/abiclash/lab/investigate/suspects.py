@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from abiclash.lab.investigate.difference import displaced
 from abiclash.lab.investigate.result import Suspect
-from abiclash.rules.model import Severity
+from abiclash.rules.model import Confidence, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,15 +32,21 @@ def suspects(
     pairs = displaced(failing_loads, passing_loads)
     found += [Suspect("library", here, owner[here], (), finding=there) for here, there in pairs]
     found += _from_changes(changes, owner)
-    distinct = {(each.kind, each.object, each.symbols): each for each in reversed(found)}
-    return list(reversed(distinct.values()))
+    distinct: dict[tuple[str, str, tuple[str, ...]], Suspect] = {}
+    for each in found:  # the same one twice keeps its first place
+        distinct.setdefault((each.kind, each.object, each.symbols), each)
+    return list(distinct.values())
 
 
 def _from_findings(
     changes: Sequence[Change], findings: Iterable[Finding], owner: Mapping[str, str]
 ) -> Iterator[Suspect]:
-    """Findings that name symbols whose bindings changed, the gravest first."""
-    for finding in sorted(findings, key=lambda each: each.severity.rank):
+    """Findings that name symbols whose bindings changed: the gravest first, of these the surest, the most precise."""
+
+    def weight(finding: Finding) -> tuple[int, int, int]:
+        return finding.severity.rank, list(Confidence).index(finding.confidence), len(finding.symbols)
+
+    for finding in sorted(findings, key=weight):
         if finding.severity is Severity.NOTE:
             continue
         named = set(finding.symbols)

@@ -204,11 +204,13 @@ def _entries(names: Iterable[str]) -> str:
 
 def _registry_steps(found: Investigation, cause: Cause) -> Iterator[str]:
     suspect, finding = cause.suspect, matching(found)
-    yield f"{code(suspect.object)} of {suspect.package} is loaded first, and enters {_entries(suspect.symbols)}."
+    shown = cause.restoring or suspect.symbols
+    rest = f" (names that both files have: {len(suspect.symbols)})" if len(shown) < len(suspect.symbols) else ""
+    yield f"{code(suspect.object)} of {suspect.package} is loaded first, and enters {_entries(shown)}{rest}."
     others = [path for path in (finding.objects if finding is not None else ()) if path != suspect.object]
     if others:
         yield (
-            f"{', '.join(map(code, others[:_SHOWN]))} comes later and enters the same names. No symbol is shared: the "
+            f"{', '.join(map(code, others[:_SHOWN]))} comes later and enters the same. No symbol is shared: the "
             f"registry ({code(suspect.finding)}) is found by a name of its own, whatever the scope."
         )
     if found.failing is not None:
