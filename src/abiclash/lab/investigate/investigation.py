@@ -122,6 +122,8 @@ class _Work:
         for suspect in suspects(changes, loads, before, findings, failing.outcome)[:_SUSPECTS]:
             if tried and tried[-1].status is Status.PROVEN:
                 break
+            if any(_covered(cause, suspect) for cause in tried):
+                continue
             if self.bench.spent():
                 self.problems.append(NotAnalysed(suspect.object, "no time was left to try it"))
                 continue
@@ -255,6 +257,12 @@ class _Work:
             if file.is_file():
                 found[path] = hashlib.sha256(file.read_bytes()).hexdigest()
         return found
+
+
+def _covered(cause: Cause, suspect: Suspect) -> bool:
+    """Whether a smaller set of the same object's definitions is a supported cause already."""
+    same = (cause.suspect.kind, cause.suspect.object) == (suspect.kind, suspect.object)
+    return same and cause.status is Status.SUPPORTED and set(cause.removing) <= set(suspect.symbols)
 
 
 _RANK = {Status.OPEN: 0, Status.SUPPORTED: 1, Status.PROVEN: 2}
