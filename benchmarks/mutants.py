@@ -3,7 +3,8 @@
 python benchmarks/mutants.py [--seconds 1800] [--seed 0] [MODULE...]     MODULE as abiclash.linker.lookup
 
 Each mutant is run in a child of this process, which has everything heavy imported already and meets the mutated source
-instead of the file. The ledger, benchmarks/mutants.json, names the survivors; docs/reliability.md explains them.
+instead of the file. The ledger, benchmarks/mutants.json, names the survivors; what stands there of why one survives is
+kept, and docs/reliability.md shows it.
 """
 
 from __future__ import annotations
@@ -165,6 +166,12 @@ def main() -> None:
 def _record(module: str, mutants_in_all: int, tried: int, survivors: list[dict[str, object]]) -> None:
     ledger = json.loads(LEDGER.read_text("utf-8")) if LEDGER.is_file() else {}
     survivors.sort(key=lambda one: (one["line"], one["change"]))
+    known = {
+        (one["change"], one["text"]): one["why"] for one in ledger.get(module, {}).get("survivors", ()) if "why" in one
+    }
+    for one in survivors:
+        if (why := known.get((one["change"], one["text"]))) is not None:
+            one["why"] = why
     ledger[module] = {"mutants": mutants_in_all, "tried": tried, "survivors": survivors}
     LEDGER.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n", "utf-8")
     print(f"{module}: {tried} of {mutants_in_all} mutants tried, {len(survivors)} survived", flush=True)

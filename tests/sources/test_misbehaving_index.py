@@ -141,3 +141,11 @@ def test_an_index_that_trickles(
         ended.set()
     assert code == 2
     assert "timed out" in text
+
+
+def test_a_zip_bomb_is_not_given_to_the_resolver(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The resolver would unpack it into its cache."""
+    bomb = make_wheel(tmp_path / "house", {"demo/a.so": bytes(80 << 20)}, name="demo", version="1.0")
+    assert app.run(["scan", str(bomb)]) == 2
+    assert "more than the limit of 250 (--limit ratio=250)" in capsys.readouterr().err
+    assert not (tmp_path / "uv").exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from abiclash.errors import NotAnalysed, SourceError, UsageError
+from abiclash.errors import NotAnalysed, SourceError, UsageError, WheelError
+from abiclash.facts.archive import Archive
+from abiclash.facts.limits import Limits, over
 from abiclash.sources import lockfiles
 from abiclash.sources.environment import installed_names
 from abiclash.sources.pylock import File, best_file, wheels_in_words
@@ -176,13 +177,22 @@ def applies(target: RequirementTarget, runtime: Runtime) -> bool:
 
 
 def _unreadable(path: Path) -> str | None:
-    """Return why a file is not a wheel, as far as its directory shows; None for one that looks right."""
+    """Return why a file is not a wheel, or none to resolve with, as far as its directory shows; None if it looks right.
+
+    uv unpacks a wheel that it is given, and knows no limits.
+    """
+    limits = Limits.load()
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"not a readable zip file ({error})"
-        return f"{reason}; get the file anew"
+        with Archive(path, limits) as archive:
+            members = archive.members
+    except WheelError as error:
+        return str(error).removeprefix(f"{path}: ")
+    for member in members:
+        if member.size > limits.member:
+            return f"{member.name}: it has {member.size} bytes, {over('member', limits.member)}"
+        if member.size > max(limits.free, limits.ratio * member.packed):
+            return f"{member.name}: its inflated bytes to its packed ones are {over('ratio', limits.ratio)}"
+    names = [member.name for member in members]
     own = canonicalize_name(path.name.partition("-")[0])
     infos = [name for name in names if name.endswith(".dist-info/METADATA") and name.count("/") == 1]
     if not any(canonicalize_name(info.partition("-")[0]) == own for info in infos):
