@@ -87,19 +87,22 @@ def played(request: ScanRequest, progress: Progress | None = None) -> Scanned:
     setting, wheels, planner = prepare(request, progress)
     player = Player(setting.world, setting.host, planner)
     case = play(setting, planner, player, every=request.all_orders)
+    return Scanned(judged(request, setting, wheels, planner, case), case, player)
+
+
+def judged(request: ScanRequest, setting: Setting, wheels: WheelSet, planner: ImportPlanner, case: Case) -> ScanResult:
+    """Return what is to be said of what was played."""
     findings = judge(case)
-    unread = unread_of(setting, wheels, planner)
-    result = ScanResult(
+    return ScanResult(
         version=__version__,
         targets=tuple(request.targets) + tuple(str(path) for path in request.requirements),
         packages=tuple(_package(package.wheel) for package in setting.packages.values()),
         host=_host(setting.host),
         orders=tuple(_verdicts(case, findings)),
         findings=findings,
-        not_analysed=unread,
+        not_analysed=unread_of(setting, wheels, planner),
         coverage=_total(case, setting.packages.values()),
     )
-    return Scanned(result, case, player)
 
 
 def play(setting: Setting, planner: ImportPlanner, player: Player, *, every: bool) -> Case:

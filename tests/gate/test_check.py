@@ -84,6 +84,26 @@ def test_a_clash_with_a_neighbour_blocks(dist: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.compiler
+def test_what_neighbours_do_to_each_other_is_not_the_wheels_fault(
+    dist: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neighbours share an environment; "both" imports the two that clash."""
+    quiet, both = (
+        make_wheel(dist, {f"{name}/__init__.py": source}, name=name, tag="py3-none-any")
+        for name, source in (("quiet", ""), ("both", "import first, second\n"))
+    )
+    named = {"first": _wheel(dist, "first"), "second": _wheel(dist, "second"), "both": str(both)}
+    (dist / "names.txt").write_text("".join(f"{name} @ {path}\n" for name, path in named.items()))
+    arguments = ["check", "--against", str(dist / "names.txt"), "--offline", "--format", "json"]
+    assert app.run([*arguments, str(quiet)]) == 0
+    [wheel] = json.loads(capsys.readouterr().out)["wheels"]
+    assert [(n["name"], n["standing"]) for n in wheel["neighbours"]] == [(name, "clean") for name in named]
+    assert app.run([*arguments, _wheel(dist, "first")]) == 1
+    [wheel] = json.loads(capsys.readouterr().out)["wheels"]
+    assert [(n["name"], n["standing"]) for n in wheel["neighbours"]] == [("second", "conflict"), ("both", "clean")]
+
+
+@pytest.mark.compiler
 def test_hygiene_alone_passes(dist: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert app.run(["check", _wheel(dist, "first", "1.1"), "--no-deps", "--offline"]) == 0
     assert "export 32 symbols besides" in capsys.readouterr().out

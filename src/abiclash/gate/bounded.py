@@ -11,9 +11,10 @@ import time
 from multiprocessing.connection import Pipe
 from typing import TYPE_CHECKING, Self
 
-from abiclash.gate.worker import OUT_OF_MEMORY, Refused
+from abiclash.gate.worker import OUT_OF_MEMORY, Refused, Task
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
     from types import TracebackType
 
@@ -26,7 +27,7 @@ OUT_OF_TIME = Refused("there was no time left for it within --time-limit; raise 
 
 
 class Scanner:
-    """Scans one request after the other in one worker, which is started anew after it had to be killed.
+    """Does one task after the other in one worker, which is started anew after it had to be killed.
 
     seconds: for all scans together. megabytes: of data that the worker may have.
     """
@@ -47,12 +48,31 @@ class Scanner:
 
     def scan(self, request: ScanRequest) -> ScanResult | Refused:
         """Return what a scan finds, or why it came to no end."""
+        return next(self._answers(Task(request), 1))
+
+    def beside(self, request: ScanRequest, name: str, others: Sequence[str]) -> Iterator[ScanResult | Refused]:
+        """Yield what `company.beside` does; why it came to no end is the last answer then."""
+        yield from self._answers(Task(request, name, tuple(others)), len(others))
+
+    def _answers(self, task: Task, count: int) -> Iterator[ScanResult | Refused]:
+        sent = False
+        for _ in range(count):
+            answer = self._answer(None if sent else task)
+            sent = True
+            yield answer
+            if isinstance(answer, Refused):
+                return
+
+    def _answer(self, task: Task | None) -> ScanResult | Refused:
+        """Hand a task to the worker, and wait for an answer."""
         left = self._deadline - time.monotonic()
         if left <= 0:
+            self._stop()  # it may still be at work
             return OUT_OF_TIME
         connection = self._start()
         try:
-            connection.send(request)
+            if task is not None:
+                connection.send(task)
             if not connection.poll(left):
                 self._stop()
                 return OUT_OF_TIME

@@ -10,18 +10,23 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from abiclash.errors import NotAnalysed
+from abiclash.gate.bounded import OUT_OF_TIME
 from abiclash.gate.target import fit
 from abiclash.gate.worker import Refused
 from abiclash.rules.model import Audience, Outcome, Severity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from pathlib import Path
 
     from abiclash.gate.bounded import Scanner
     from abiclash.gate.target import Fit
     from abiclash.rules.model import Finding, ScanResult
     from abiclash.scanning import ScanRequest
+
+
+TOGETHER = 16
+"""How many neighbours are brought into one environment: more would tie each other to old versions."""
 
 
 class Standing(StrEnum):
@@ -93,18 +98,49 @@ def _beside(
 ) -> Iterator[tuple[Neighbour, NotAnalysed | None]]:
     """Yield each neighbour that is another package; findings that a wheel has anyway are not said again."""
     known = {finding.id for finding in alone.findings}
-    for text in neighbours:
-        name = canonicalize_name(Requirement(text).name)
-        if name == place.name:
-            continue
-        result = scanner.scan(replace(request, targets=(*request.targets, text)))
-        reason = result.reason if isinstance(result, Refused) else _absent(result, name)
-        if isinstance(result, Refused) or reason is not None:
-            yield Neighbour(name, "", Standing.NOT_ANALYSED, ()), NotAnalysed(text, reason or "")
-            continue
-        [version] = [package.version for package in result.packages if package.name == name]
-        found = tuple(f for f in result.findings if f.id not in known and _shared(f, place.name))
-        yield Neighbour(name, version, _standing(result, found), found), None
+    others = [text for text in neighbours if _name(text) != place.name]
+    for start in range(0, len(others), TOGETHER):
+        for text, result in _together(request, place.name, others[start : start + TOGETHER], scanner):
+            yield _neighbour(text, result, place.name, known)
+
+
+def _together(
+    request: ScanRequest, own: str, texts: Sequence[str], scanner: Scanner
+) -> Iterator[tuple[str, ScanResult | Refused]]:
+    """Yield the result for each neighbour, from one environment that holds all of them, or smaller ones.
+
+    Where they cannot be had together, or not within the memory, each half is tried.
+    """
+    whole = replace(request, targets=(*request.targets, *texts))
+    done = 0
+    for answer in scanner.beside(whole, own, [_name(text) for text in texts]):
+        if isinstance(answer, Refused):
+            break
+        yield texts[done], answer
+        done += 1
+    left = texts[done:]
+    if answer is OUT_OF_TIME or len(left) == 1:
+        yield from ((text, answer) for text in left)
+    elif left:
+        middle = len(left) // 2
+        yield from _together(request, own, left[:middle], scanner)
+        yield from _together(request, own, left[middle:], scanner)
+
+
+def _neighbour(
+    text: str, result: ScanResult | Refused, own: str, known: Container[str]
+) -> tuple[Neighbour, NotAnalysed | None]:
+    name = _name(text)
+    reason = result.reason if isinstance(result, Refused) else _absent(result, name)
+    if isinstance(result, Refused) or reason is not None:
+        return Neighbour(name, "", Standing.NOT_ANALYSED, ()), NotAnalysed(text, reason or "")
+    [version] = [package.version for package in result.packages if package.name == name]
+    found = tuple(f for f in result.findings if f.id not in known and _shared(f, own))
+    return Neighbour(name, version, _standing(result, found), found), None
+
+
+def _name(text: str) -> str:
+    return canonicalize_name(Requirement(text).name)
 
 
 def _absent(result: ScanResult, name: str) -> str | None:

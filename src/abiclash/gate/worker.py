@@ -1,6 +1,6 @@
 """The process in which wheels are judged: what it takes is bounded, and it can be killed.
 
-Started by `bounded.Scanner`; requests and answers are pickled.
+Started by `bounded.Scanner`; tasks and answers are pickled.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from abiclash.company import beside
 from abiclash.errors import AbiclashError
 from abiclash.scanning import scan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from abiclash.rules.model import ScanResult
     from abiclash.scanning import ScanRequest
 
@@ -28,23 +31,39 @@ class Refused:
 OUT_OF_MEMORY = Refused("it takes more memory than --memory-limit allows; raise it")
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A scan; with others, of a package (name) beside each of them."""
+
+    request: ScanRequest
+    name: str = ""
+    others: tuple[str, ...] = ()
+
+
 def serve(connection: Connection) -> None:
-    """Answer requests until the other side goes away."""
+    """Answer tasks until the other side goes away: each with one result, or with one for each other package.
+
+    What cannot be done ends the answers to a task.
+    """
     while True:
         try:
-            request = connection.recv()
+            task = connection.recv()
         except EOFError:
             return
-        connection.send(_answer(request))
+        for answer in _answers(task):
+            connection.send(answer)
 
 
-def _answer(request: ScanRequest) -> ScanResult | Refused:
+def _answers(task: Task) -> Iterator[ScanResult | Refused]:
     try:
-        return scan(request)
+        if task.others:
+            yield from beside(task.request, task.name, task.others)
+        else:
+            yield scan(task.request)
     except AbiclashError as error:
-        return Refused(str(error))
+        yield Refused(str(error))
     except MemoryError:
-        return OUT_OF_MEMORY
+        yield OUT_OF_MEMORY
 
 
 def main(descriptor: int, limit: int) -> None:
