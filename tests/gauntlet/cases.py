@@ -37,6 +37,7 @@ RULES = {
     "glibcxx-version": {"missing-version", "soname-collision"},
     "libstdcxx-scope-capture": {"runtime-capture", "split-state"},
     "libstdcxx-unique-variables": {"unique-symbol"},
+    "llvm-options-registry": {"shared-registry"},
     "once-tls-capture": {"split-state"},
     "protobuf-registry": {"shared-registry"},
     "pybind11-type-registry": {"shared-registry"},
