@@ -182,3 +182,9 @@ def test_a_damaged_record_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(LabError, match="not a readable observation"):
         read_records(path)
+
+
+def test_what_depends_on_hashes_is_the_same_in_every_run() -> None:
+    code = "print([name for name in {'alpha', 'beta', 'gamma', 'delta', 'epsilon'}])"
+    runs = [observe(sys.executable, code, bindings=False).run for _ in range(3)]
+    assert len({run.stdout for run in runs if run is not None}) == 1

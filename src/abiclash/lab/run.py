@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _TAIL = 16384
 _MEMORY = 16 << 30
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
+_REPEATABLE = {"PYTHONHASHSEED": "0"}  # what a package imports from a set comes in the order of hashes
 
 
 def usual_memory() -> int:
@@ -96,8 +97,8 @@ def run_child(
 ) -> Run:
     """Run `command` (absolute program path first) with `folder` for its home, and wait for it.
 
-    Of the caller's environment only PATH, locale and time zone are passed on; `environ` is added. Raises
-    LabError when it cannot be started.
+    Of the caller's environment only PATH, locale and time zone are passed on; `environ` is added. Hashes of
+    strings are the same in every run. Raises LabError when it cannot be started.
     """
     limits = limits or Limits()
     home, report = folder / "home", folder / "report"
@@ -106,7 +107,7 @@ def run_child(
         "memory": limits.memory,
         "report": str(report),
         "environ": {key: os.environ[key] for key in _KEPT if key in os.environ}
-        | {"HOME": str(home), "TMPDIR": str(home)}
+        | {"HOME": str(home), "TMPDIR": str(home), **_REPEATABLE}
         | dict(environ or {}),
     }
     starter = [sys.executable, "-I", "-S", str(Path(__file__).with_name("child.py")), json.dumps(settings)]
