@@ -1,6 +1,7 @@
 """Write docs/reliability.md from what the long runs left: python benchmarks/reliability.py
 
-benchmarks/fuzz.json (fuzz.py), mutants.json (mutants.py; `why` beside a survivor is written by hand) and faults.json.
+benchmarks/fuzz.json (fuzz.py), bounds.json (bounds.py), mutants.json (mutants.py; `why` beside a survivor is written by
+hand) and faults.json.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ USUAL = 200_000
 
 def main() -> None:
     parts = [(HERE / "reliability.txt").read_text("utf-8"), *_fuzz(_ledger("fuzz")), *_faults(_ledger("faults"))]
+    parts += _bounds(_ledger("bounds"))
     PAGE.write_text("\n".join([*parts, *_mutants(_ledger("mutants"))]) + "\n", "utf-8")
 
 
@@ -49,11 +51,21 @@ def _faults(ledger: dict[str, Any]) -> Iterator[str]:
     yield ""
 
 
+def _bounds(ledger: dict[str, Any]) -> Iterator[str]:
+    yield "## Bounds\n"
+    yield "What hostile inputs cost, the start of the program (about 0.5 s) included.\n"
+    yield "| input | exit status | CPU, s | peak memory, MB |"
+    yield "|---|---|---|---|"
+    for row in ledger["rows"]:
+        yield f"| {row['what']} | {row['status']} | {row['cpu']} | {row['megabytes']} |"
+    yield ""
+
+
 def _mutants(ledger: dict[str, Any]) -> Iterator[str]:
     yield "## Mutants\n"
     for module, own in sorted(ledger.items()):
         killed = own["tried"] - len(own["survivors"])
-        yield f"`{module}`: {own['mutants']} mutants, {own['tried']} tried (a random choice), {killed} killed.\n"
+        yield f"`{module}`: {own['mutants']} mutants, {_tried(own)}, {killed} killed.\n"
         if own["survivors"]:
             yield "| line | change | survives because |"
             yield "|---|---|---|"
@@ -61,6 +73,10 @@ def _mutants(ledger: dict[str, Any]) -> Iterator[str]:
                 text = one["text"].replace("|", "\\|")
                 yield f"| `{text}` | {one['change']} | {one.get('why', 'not yet looked at')} |"
             yield ""
+
+
+def _tried(own: dict[str, Any]) -> str:
+    return "all tried" if own["tried"] == own["mutants"] else f"{own['tried']} tried (a random choice)"
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ def test_found_where_the_older_file_comes_first(site: Site) -> None:
     assert "which alpha brought into the process" in finding.explanation
     assert finding.evidence["message"] == within(site, message)
     assert any(advice.checked and "beta, alpha" in advice.text for advice in finding.advice)
+    assert any(advice.text.startswith("Bundle libshared.so.1 under a name of its own") for advice in finding.advice)
 
 
 def test_found_alone_is_a_warning_without_an_order_that_helps(site: Site) -> None:
@@ -82,6 +83,23 @@ def test_found_alone_is_a_warning_without_an_order_that_helps(site: Site) -> Non
     assert "which does not have it, so the dynamic linker refuses" in finding.explanation
     assert any(advice.text.startswith("Need only versions that") for advice in finding.advice)
     assert not any(advice.checked for advice in finding.advice)
+
+
+def test_found_once_for_all_versions_that_are_missing(site: Site) -> None:
+    newest = NEW + "V3 { global: three; } V2;\nV4 { global: four; } V3;\n"
+    library(site, "alpha/libshared.so.1", OLD, ONE)
+    user(site, "alpha/liba.so", "alpha/libshared.so.1", "int one(void); int ask(void) { return one(); }")
+    library(site, "beta/libshared.so.1", newest, BOTH + " int three(void) { return 3; } int four(void) { return 4; }")
+    for name in ("two", "three", "four"):
+        user(
+            site, f"beta/lib{name}.so", "beta/libshared.so.1", f"int {name}(void); int ask(void) {{ return {name}(); }}"
+        )
+    (finding,) = missing_version.check(site.case())
+    assert finding.evidence["versions"] == ["V2", "V3", "V4"]
+    assert finding.summary.startswith(
+        "beta needs V2, V3 and 1 more of libshared.so.1, which the copy that alpha brings"
+    )
+    assert any("defines V2, V3 and 1 more." in advice.text for advice in finding.advice)
 
 
 def test_near_miss_the_first_file_has_the_version_too(site: Site) -> None:
