@@ -26,7 +26,7 @@ COMMAND = [sys.executable, "-c", "from abiclash.cli import main; main()"]
 
 def bomb(path: Path) -> None:
     """A megabyte that inflates to a gigabyte."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.writestr("demo-1.0.dist-info/METADATA", INFO)
         with archive.open("demo/a.so", "w", force_zip64=True) as member:
             member.write(b"\x7fELF\2\1\1" + bytes(9))
@@ -94,7 +94,6 @@ def _cost(command: list[str], place: Path) -> dict[str, object]:
         "cpu": round(usage.ru_utime + usage.ru_stime, 1),
         "wall": round(time.monotonic() - began, 1),
         "megabytes": usage.ru_maxrss // 1024,
-        "said": (place / "said").read_text("utf-8", "replace").strip().replace(str(place) + "/", "")[-200:],
     }
 
 
