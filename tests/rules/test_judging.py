@@ -9,12 +9,15 @@ import pytest
 
 from abiclash.rules import split_state
 from abiclash.rules.judging import concerns, erroneous, judge
-from abiclash.rules.model import Severity
+from abiclash.rules.model import Confidence, Severity
 from tests.reports.sample import NOTE, SPLIT_STATE
+from tests.rules.harness import GLOBAL
+from tests.rules.test_shared_registry import LLVM
 from tests.rules.test_soname_collision import one_name_twice
 from tests.rules.test_split_state import RUNTIME, USER
 
 if TYPE_CHECKING:
+    from abiclash.imports.plan import Certainty
     from tests.rules.harness import Site
 
 ORDERS = [("pyarrow", "tensorflow"), ("tensorflow", "pyarrow"), ("pyarrow", "numpy", "tensorflow")]
@@ -59,6 +62,25 @@ def test_an_order_in_which_use_fails_is_not_safe(site: Site) -> None:
     site.library("beta/libb.so", needy, needs=["beta/libshared.so.1"], later=True)
     (finding,) = (found for found in judge(site.case()) if found.rule == "split-state")
     assert (finding.failing_order, finding.safe_order) == (("beta", "alpha"), None)
+
+
+@pytest.mark.compiler
+@pytest.mark.parametrize(
+    ("certainty", "severity", "confidence"),
+    [
+        ("certain", Severity.ERROR, Confidence.CERTAIN),
+        ("likely", Severity.ERROR, Confidence.CERTAIN),
+        ("possible", Severity.WARNING, Confidence.POSSIBLE),
+    ],
+)
+def test_an_error_at_import_rests_on_loads_that_are_known(
+    site: Site, certainty: Certainty, severity: Severity, confidence: Confidence
+) -> None:
+    site.library("alpha/libone.so", LLVM, open_with=GLOBAL)
+    site.library("beta/libtwo.so", LLVM)
+    site.opened["beta"] = [replace(load, certainty=certainty) for load in site.opened["beta"]]
+    (finding,) = (found for found in judge(site.case()) if found.rule == "shared-registry")
+    assert (finding.severity, finding.confidence) == (severity, confidence)
 
 
 @pytest.mark.compiler
