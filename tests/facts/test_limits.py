@@ -88,7 +88,7 @@ def test_a_bomb_in_a_scan_costs_only_itself(tmp_path: Path, capsys: pytest.Captu
     assert run(command) == 3
     told = json.loads(capsys.readouterr().out)
     assert [note["reason"] for note in told["not_analysed"]] == [
-        "its inflated bytes to its packed ones are more than the limit of 250 (--limit ratio=250)"
+        "demo/_x.so: its inflated bytes to its packed ones are more than the limit of 250 (--limit ratio=250)"
     ]
     assert {package["name"] for package in told["packages"]} == {"demo", "good"}
 
