@@ -97,6 +97,8 @@ def test_only_a_source_distribution(tmp_path: Path) -> None:
     assert error(tmp_path, "docopt==0.6.2", python="3.11").startswith(
         "docopt==0.6.2: only a source distribution exists"
     )
+    needs_38 = error(tmp_path, "socketify==0.0.28", python="3.12")
+    assert needs_38.startswith("socketify==0.0.28: only a source distribution exists")
     found = scan(tmp_path, "num2words==0.5.12", python="3.11")
     assert [package.name for package in found.packages] == ["num2words"]
     assert [problem.what for problem in found.not_analysed] == ["docopt (a dependency)"]

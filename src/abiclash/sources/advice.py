@@ -58,22 +58,27 @@ class Advisor:
 
     def _no_wheel(self, failure: Failure, requirement: str) -> str:
         """Look what wheels there are at all: uv only says that none is usable."""
-        everything = Runtime(Python.parse("3.6"), self.runtime.platform)
         line = _without_marker(requirement)
-        query = replace(self.query, lines=(line,), runtime=everything, dependencies=False, universal=True)
+        query = replace(self.query, lines=(line,), dependencies=False, universal=True)
         query = replace(query, dropped=frozenset(), constraints=())
-        try:
-            lock = parse(self.uv.compile(query), "uv's answer")
-        except UvFailure as error:
-            found = understand(str(error))
-            if found.cause is Cause.PYTHON:
+        needs = ""
+        for python in (Python.parse("3.6"), self.runtime.python):  # the oldest sees the wheels of every Python
+            try:
+                answer = self.uv.compile(replace(query, runtime=Runtime(python, self.runtime.platform)))
+            except UvFailure as error:
+                found = understand(str(error))
+                if found.cause is Cause.NO_WHEEL:
+                    return misfit([], self.runtime)
+                if found.cause is not Cause.PYTHON:
+                    break
                 needs = found.text.partition("does not satisfy ")[2].partition(" and ")[0]
-                return f"no wheel for {self.runtime}: it needs {needs}; choose another --python or version"
-            if found.cause is Cause.NO_WHEEL:
-                return misfit([], self.runtime)
-            return f"no wheel for {self.runtime}: {because(failure.text)}"
-        names = [w.filename for package in lock.packages if package.name == failure.name for w in package.wheels or ()]
-        return f"no wheel for {self.runtime}; {wheels_in_words(names, self.runtime)}"
+            else:
+                named = [package for package in parse(answer, "uv's answer").packages if package.name == failure.name]
+                names = [wheel.filename for package in named for wheel in package.wheels or ()]
+                return f"no wheel for {self.runtime}; {wheels_in_words(names, self.runtime)}"
+        else:
+            return f"no wheel for {self.runtime}: it needs {needs}; choose another --python or version"
+        return f"no wheel for {self.runtime}: {because(failure.text)}"
 
 
 def _in_words(failure: Failure) -> str:
