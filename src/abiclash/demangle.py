@@ -2,28 +2,32 @@
 
 Names come from strangers, and demanglers recurse and blow up. So `__cxa_demangle` (of the machine's C++ runtime,
 through ctypes) runs in a helper process with limits on memory, time per name and length, which may die: then the
-name it died of stays raw and another helper goes on with the rest. Run as `python -m abiclash.demangle`, this
-module is that helper: names on stdin, each ended by NUL; one NUL-ended answer for each on stdout, empty for none.
+name it died of stays raw and another helper goes on with the rest.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from abiclash.helper import Helper, serve
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+    from ctypes import CDLL
 
 LONGEST = 4096
 """Bytes of the longest name that is tried; the longest of tensorflow's has about 3,000."""
 
+_HELPER = Helper("abiclash.demangle")
 _LONGEST_ANSWER = 65536
 _SECONDS_PER_NAME = 2
 _SECONDS = 60
 _MEMORY = 1 << 30
-_HELPERS = 8
+_DEATHS = 8
+_TOGETHER = 256
+"""Names of one question."""
 _RUNTIMES = ("libstdc++.so.6", "libc++abi.so.1", "libc++abi.dylib")
 
 
@@ -32,15 +36,30 @@ def demangle(names: Iterable[bytes]) -> dict[bytes, str]:
     wanted = set(names)
     shown = {name: raw_text(name) for name in wanted}
     left = sorted(name for name in wanted if name.startswith(b"_Z") and len(name) <= LONGEST and b"\0" not in name)
-    end = time.monotonic() + _SECONDS
-    for _ in range(_HELPERS):
-        seconds = end - time.monotonic()
-        if not left or seconds <= 0:
-            break
-        answers = _ask(left, seconds)
-        shown.update({name: raw_text(answer) for name, answer in zip(left, answers, strict=False) if answer})
-        left = left[len(answers) + 1 :]
+    for name, answer in _answers(left, time.monotonic() + _SECONDS):
+        if answer:
+            shown[name] = raw_text(answer)
     return shown
+
+
+def _answers(names: list[bytes], end: float) -> Iterator[tuple[bytes, bytes]]:
+    """Yield names and what the helper makes of them, until it has died or taken too long too often."""
+    deaths = 0
+    for start in range(0, len(names), _TOGETHER):
+        together = names[start : start + _TOGETHER]
+        if (answer := _asked(b"\0".join(together), end)) is not None:
+            yield from zip(together, answer.split(b"\0"), strict=False)
+            continue
+        for name in together:  # one of them is to blame, and stays as it is
+            if deaths < _DEATHS:
+                answer = _asked(name, end)
+                deaths += answer is None
+                yield name, answer or b""
+
+
+def _asked(names: bytes, end: float) -> bytes | None:
+    left = end - time.monotonic()
+    return _HELPER.ask(names, min(_SECONDS_PER_NAME, left)) if left > 0 else None
 
 
 def raw_text(name: bytes) -> str:
@@ -48,57 +67,42 @@ def raw_text(name: bytes) -> str:
     return name.decode("utf-8", "backslashreplace")
 
 
-def _ask(names: list[bytes], seconds: float) -> list[bytes]:
-    """Return the answers of one helper: fewer than names where it died, for the name after the last answer."""
-    command = [sys.executable, "-P", "-m", "abiclash.demangle"]
-    text = b"".join(name + b"\0" for name in names)
-    try:
-        done = subprocess.run(command, input=text, capture_output=True, timeout=seconds, check=False)
-        answered = done.stdout
-    except subprocess.TimeoutExpired as late:
-        answered = late.stdout or b""
-    except OSError:
-        return []
-    return answered.split(b"\0")[:-1]
-
-
 def _demangler() -> Callable[[bytes], bytes]:
-    """Return a function around the C++ runtime's `__cxa_demangle`; b'' where it finds no name in it.
+    """Return a function around the C++ runtime's `__cxa_demangle`; b'' where it finds no name in it, or too long a one.
 
-    The memory of its answers is left to the end of the process. OSError without a C++ runtime.
+    OSError without a C++ runtime.
     """
     import ctypes  # noqa: PLC0415 - only the helper needs it
 
+    function = _runtime(ctypes.CDLL)["__cxa_demangle"]
+    function.restype = ctypes.c_void_p
+    function.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    free = ctypes.CDLL(None).free
+    free.restype, free.argtypes = None, [ctypes.c_void_p]
+
+    def readable(name: bytes) -> bytes:
+        place = function(name, None, None, None)
+        text = ctypes.string_at(place) if place else b""
+        free(place)
+        return text if len(text) <= _LONGEST_ANSWER else b""
+
+    return readable
+
+
+def _runtime(load: Callable[[str], CDLL]) -> CDLL:
     for name in _RUNTIMES:
-        try:
-            function = ctypes.CDLL(name)["__cxa_demangle"]
-        except OSError:
-            continue
-        function.restype = ctypes.c_char_p
-        function.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-        return lambda name: function(name, None, None, None) or b""
+        with suppress(OSError):
+            return load(name)
     raise OSError("no C++ runtime")
 
 
-def _serve() -> None:
-    """Answer all names on stdin, each flushed before the next is tried."""
-    import resource  # noqa: PLC0415 - only the helper needs it
-    import signal  # noqa: PLC0415
-
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    names = sys.stdin.buffer.read().split(b"\0")[:-1]
+def _main() -> None:
     try:
         readable = _demangler()
     except OSError:
         readable = bytes  # every name is its own answer: nothing here can demangle
-    answers = sys.stdout.buffer
-    for name in names:
-        signal.alarm(_SECONDS_PER_NAME)  # its default action ends the process: meant for a name that hangs it
-        answer = readable(name)
-        answers.write((answer if len(answer) <= _LONGEST_ANSWER else b"") + b"\0")
-        answers.flush()
+    serve(lambda names: b"\0".join(map(readable, names.split(b"\0"))), _MEMORY)
 
 
 if __name__ == "__main__":
-    _serve()
+    _main()
