@@ -182,6 +182,11 @@ class Trial:
         assert len(found) <= 1, found
         return next(iter(found), None)
 
+    @property
+    def unloaded(self) -> list[str]:
+        """The file names of what ld.so destroyed, in order."""
+        return [Path(event.path).name for event in self.log.events if event.kind == "unload"]
+
     def agree(self) -> Trial:
         """Demand that the model did what ld.so did."""
         if self.play.refused is not None:  # undefined symbols and missing versions have other introductions

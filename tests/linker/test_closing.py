@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,7 +88,7 @@ def test_what_is_unloaded(build: Build, judge: Judge, name: str, algorithm: int)
     lazy = any(isinstance(step, tuple) and step[1] == LAZY for step in case.steps)
     environ = {"GLIBC_TUNABLES": f"glibc.rtld.dynamic_sort={algorithm}"}
     trial = judge.ask(*steps, environ=environ, bind_now=not lazy).agree()
-    gone = [event.path.rpartition("/")[2].removesuffix(".so") for event in trial.log.events if event.kind == "unload"]
+    gone = [name.removesuffix(".so") for name in trial.unloaded]
     if name == "a circle":
         assert sorted(gone) == case.gone.split()
     else:
@@ -119,6 +119,44 @@ def test_static_tls_comes_back_at_the_end_only(build: Build, judge: Judge) -> No
         "closed",
         "opened",
     ]
+
+
+KEEPER = Object("keeper.so", None, (), UNIQUE, KEEP)
+MISSING = Reference("missing", "word")
+
+
+@pytest.mark.parametrize("first", ["its unique symbol", "another symbol"])
+@pytest.mark.parametrize("algorithm", [2, 1])
+def test_a_failed_load_that_used_what_stays_anyway(build: Build, judge: Judge, algorithm: int, first: str) -> None:
+    """What is pinned is no relocation dependency (add_dependency), and without any the order is another one.
+
+    The objects are a circle: the dependency is a filter for the one that is opened. The keeper is pinned by its own
+    use of its unique symbol, before any other object comes.
+    """
+    build(replace(KEEPER, definitions=(*UNIQUE, *F)))
+    uses = (Reference("u", "got"), Reference("f", "got"))
+    uses = uses if first == "its unique symbol" else uses[::-1]
+    root = build(Object("root.so", "root.so", ("front.so",), (), (*uses, MISSING), runpath="$ORIGIN"))
+    build(Object("front.so", None, (), options=("--filter", "root.so")))
+    environ = {"GLIBC_TUNABLES": f"glibc.rtld.dynamic_sort={algorithm}"}
+    trial = judge.ask((judge.folder / "keeper.so", GLOBAL), root, environ=environ).agree()
+    assert trial.unloaded == (["front.so", "root.so"] if algorithm == 2 else ["root.so", "front.so"])
+
+
+@pytest.mark.parametrize("order", ["unique first", "unique last"])
+def test_when_a_unique_symbol_pins(build: Build, judge: Judge, order: str) -> None:
+    """An object that a failed load has pinned stays pinned, but not before another load has succeeded.
+
+    Whether the user depends on it by then is told by what it used first.
+    """
+    lib = build(Object("lib.so", None, (), (*UNIQUE, *F)))
+    other = build(Object("other.so"))
+    uses = (Reference("u", "word"), Reference("f", "word"))
+    user = build(
+        Object("user.so", None, (), (), (*(uses if order == "unique first" else uses[::-1]), Reference("x", "call")))
+    )
+    assert judge.ask((lib, GLOBAL), user, (lib, NOLOAD), Close(0), Close(2)).agree().unloaded == ["user.so", "lib.so"]
+    assert judge.ask((lib, GLOBAL), user, other, Close(0)).agree().unloaded == ["user.so"]
 
 
 @pytest.mark.parametrize("version", [(2, 30), (2, 31)])

@@ -4,78 +4,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from abiclash.facts.model import Reloc
 from abiclash.linker.link_map import GLOBAL_SCOPE, MapType, Scope
-from abiclash.linker.lookup import NOT_FOUND
 from abiclash.linker.sort_maps import sort_maps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from abiclash.linker.link_map import LinkMap
     from abiclash.linker.process import Process
 
-DF_1_NODELETE = 0x8
+
+def collect(process: Process) -> list[LinkMap]:
+    """Unload what nothing holds any more; return it in the order in which it is destroyed."""
+    gone = _unused(process)
+    remove(process, gone)
+    return gone
 
 
-def unused(process: Process, pending: Iterable[int] = ()) -> list[LinkMap]:
-    """Return what nothing holds any more, in the order in which it is destroyed.
-
-    pending: file ids of objects that are to stay, but only once a load has succeeded (l_nodelete_pending).
-    """
-    maps, passing = process.maps, frozenset(pending)
-    unique = set(process.unique.file.tolist())
+def _unused(process: Process) -> list[LinkMap]:
+    """Return what nothing holds, in the order in which it is destroyed."""
+    maps = process.maps
     waiting = [
         link
         for link in maps.values()
-        if link.type is not MapType.LOADED or link.opens or (keeps(link, unique) and link.file not in passing)
+        if link.type is not MapType.LOADED or link.opens or link.file in process.pinned.active
     ]
-    bound: dict[int, Sequence[int]] = {}
     used: set[int] = set()
     while waiting:
         link = waiting.pop()
         if link.file not in used:
             used.add(link.file)
-            bound[link.file] = bound_to(process, link)
-            held = (*(link.dependencies or ()), *bound[link.file])
-            waiting += [maps[file] for file in held if file in maps and file not in used]
+            waiting += [maps[file] for file in (*(link.dependencies or ()), *_bound(link)) if file not in used]
     rest = [link for link in maps.values() if link.file not in used]
     if len(rest) < 2:
         return rest
-    bound |= {link.file: bound_to(process, link) for link in rest}
     order = sort_maps(
         list(maps),
         lambda file: maps[file].dependencies if file in maps else None,
         process.executable,
         dfs=process.depth_first,
-        also=bound if any(bound.values()) else None,
+        also={link.file: _bound(link) for link in maps.values()} if any(link.held for link in maps.values()) else None,
         still=used,
     )
     return [maps[file] for file in order if file not in used]
 
 
-def keeps(link: LinkMap, unique: set[int]) -> bool:
-    """Tell whether an object is not to be unloaded. unique: files of the definitions in the table of unique symbols."""
-    return link.nodelete or bool(link.facts.flags_1 & DF_1_NODELETE) or link.file in unique
-
-
-def bound_to(process: Process, link: LinkMap) -> Sequence[int]:
-    """Return l_reldeps: what came by dlopen and the object's relocations were bound to, in their order.
-
-    Calls that were left to lazy binding do not count.
-    """
-    if link.targets is None:
-        return ()
-    targets = link.targets[link.facts.references.kind != Reloc.PLT] if link.lazy else link.targets
-    files, first = np.unique(targets, return_index=True)
-    own = {NOT_FOUND, link.file, *(link.dependencies or ())}
-    return [
-        file
-        for file in files[np.argsort(first)].tolist()
-        if file not in own and file in process.maps and process.maps[file].type is MapType.LOADED
-    ]
+def _bound(link: LinkMap) -> Sequence[int]:
+    """Return l_reldeps without what has become a dependency: an object that is opened later drops it from them."""
+    return [file for file in link.held if file not in (link.dependencies or ())]
 
 
 def remove(process: Process, gone: Sequence[LinkMap]) -> None:
@@ -91,6 +67,7 @@ def remove(process: Process, gone: Sequence[LinkMap]) -> None:
             link.global_seen -= sum(file in files for file in process.global_scope[: link.global_seen])
         process.global_scope = [file for file in process.global_scope if file not in files]
     process.tls.release(gone)
+    process.pinned = process.pinned.without(files)
     process.answers.clear()
 
 

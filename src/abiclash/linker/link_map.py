@@ -89,7 +89,7 @@ class LinkMap:
     (itself, then its direct dependencies), or the sorted closure of an opened object.
     targets: int32, file id that each row of the object's References is bound to, NOT_FOUND for none.
     target_rows: int32, row in the target's Symbols. global_seen: how many objects the global scope had then.
-    opens: l_direct_opencount. nodelete: opened with RTLD_NODELETE. lazy: its calls were left to lazy binding.
+    opens: l_direct_opencount. held: l_reldeps, what its relocations were bound to and keep from being unloaded.
     """
 
     file: int
@@ -109,8 +109,7 @@ class LinkMap:
     target_rows: NDArray[np.int32] | None = None
     global_seen: int = 0
     opens: int = 0
-    nodelete: bool = False
-    lazy: bool = False
+    held: tuple[int, ...] = ()
 
 
 class Scope(NamedTuple):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from abiclash.linker.world import World
 
 DF_SYMBOLIC = 0x2
+DF_1_NODELETE = 0x8
 DF_1_NOOPEN = 0x40
 DF_1_PIE = 0x08000000
 ET_EXEC, ET_DYN = 2, 3

@@ -98,6 +98,8 @@ def map_object(
     link = LinkMap(file, facts, path, kind, loader, {name})
     process.maps[file] = link
     link.scope = _first_scope(process, link, mode)
+    if facts.flags_1 & load_checks.DF_1_NODELETE:
+        process.pinned = process.pinned.mark([file])
     return link
 
 

@@ -16,7 +16,8 @@ from abiclash.linker import closing, load_checks
 from abiclash.linker.dependencies import fill_search_list
 from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
 from abiclash.linker.mapping import Answers, by_exact_name, map_object
-from abiclash.linker.relocation import Relocator, UniqueTable
+from abiclash.linker.pinned import Pinned
+from abiclash.linker.relocation import Relocator
 from abiclash.linker.search_path import SearchSettings, expand, origin_of
 from abiclash.linker.sort_maps import sort_maps
 from abiclash.linker.tls import StaticTls
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from abiclash.linker.pinned import UniqueTable
     from abiclash.linker.tables import Definitions
     from abiclash.linker.world import World
 
@@ -78,7 +80,7 @@ class Process:
         self.answers = Answers()
         self.events: list[LoadEvent] = []
         self.closed: list[LinkMap] = []  # unloaded since
-        self.unique = UniqueTable()
+        self.pinned = Pinned(delayed=host.libc_version in NODELETE_AFTER_SUCCESS)
         optional = None
         if host.libc_version in OPTIONAL_STATIC_TLS:
             optional = host.tunables.get("rtld.optional_static_tls")
@@ -153,12 +155,12 @@ class Process:
         """
         if self.ended:
             return LoadEvent(name, mode, None)
-        known, unique = set(self.maps), self.unique.copy()
+        known = set(self.maps)
         try:
             event = self._open(name, mode, caller)
         except LoadFailure as failure:
             new = [link for file, link in self.maps.items() if file not in known]
-            gone = self._relocator.undo(self, new, unique)
+            gone = closing.collect(self)
             self.ended = failure.kind == "inconsistency"
             destroyed = () if self.ended else tuple(link.file for link in gone)
             begun = tuple(link for link in new if link.targets is not None and link.file not in self.maps)
@@ -176,14 +178,15 @@ class Process:
         root = map_object(self, name, requester, MapType.LOADED, mode=mode, by_dlopen=True)
         if root is None:
             return LoadEvent(name, mode, None)
-        if Mode.NODELETE in mode and self.host.libc_version not in NODELETE_AFTER_SUCCESS:
-            root.nodelete = True
+        if Mode.NODELETE in mode:
+            self.pinned = self.pinned.mark([root.file], at_once=root.search_list is not None)
         if root.search_list is None:
             listed = self._map_dependencies(root, (), mode)
             self._check_versions(link for link in listed if link.file not in known)
             by_file = {link.file: link for link in listed}
             order = [by_file[file] for file in reversed(root.dependencies or ()) if not by_file[file].relocated]
             self._relocate(order, lazy=Mode.LAZY in mode and Mode.NOW not in mode)
+            self.pinned = self.pinned.activated()
             own = Scope(root.file)
             for link in listed:
                 if link.file in known and link.type is MapType.LOADED and own not in link.scope:
@@ -193,7 +196,6 @@ class Process:
         if Mode.GLOBAL in mode:
             self.promote(root.search_list or ())
         root.opens += 1
-        root.nodelete |= Mode.NODELETE in mode
         new = tuple(islice(self.maps, len(known), None))  # at the end, unless a filter moved objects
         if not known.isdisjoint(new):
             new = tuple(file for file in self.maps if file not in known)
@@ -213,11 +215,10 @@ class Process:
         What was bound stays recorded.
         """
         link = self.maps[file]
-        if not link.opens or closing.keeps(link, set(self.unique.file.tolist())):
+        if not link.opens or file in self.pinned.active:
             return ()
         link.opens -= 1
-        gone = closing.unused(self) if not link.opens and link.type is MapType.LOADED else []
-        closing.remove(self, gone)
+        gone = closing.collect(self) if not link.opens and link.type is MapType.LOADED else []
         self.closed += gone
         return tuple(link.file for link in gone)
 
@@ -289,10 +290,15 @@ class Process:
         other.answers = self.answers.copy()
         other.events = list(self.events)
         other.closed = list(self.closed)
-        other.unique, other.tls = self.unique.copy(), self.tls.copy()
+        other.tls = self.tls.copy()
         return other
 
     # -- answers ----------------------------------------------------------------------------------------------
+
+    @property
+    def unique(self) -> UniqueTable:
+        """The definitions of unique symbols that serve the process."""
+        return self.pinned.unique
 
     def definitions(self, file: int) -> Definitions:
         """Return what a look-up can find in an object, by this C library's rules."""
