@@ -1,7 +1,8 @@
 """The judge of the linker's tests: a program that dlopens what it is told, under ld.so's own eyes.
 
 `Judge.ask` runs it and lets the model do the same; `Trial.agree` demands that every binding, every message of
-dlerror() and every addition to the global scope are equal, and the relocation order where all loads worked.
+dlerror(), every addition to the global scope, the order of initialisers and that of unloading are equal, and the
+relocation order where all loads worked.
 """
 
 from __future__ import annotations
@@ -201,12 +202,15 @@ class Trial:
         else:  # PLT slots that were never called are not bound
             assert not observed - predicted
             assert not (self._in_folder(self.predicted_data) - observed)
-        for files, kind in ((self.play.promoted, "global"), (self.play.destroyed, "unload")):
+        initialised = [file for event in self.process.events for file in event.initialised]
+        for files, kind in (
+            (self.play.promoted, "global"),
+            (self.play.destroyed, "unload"),
+            (initialised, "init"),
+        ):
             assert self._named(files) == self._own(kind), f"{kind}: predicted {self._named(files)}, {self._own(kind)}"
         if all(event.failure is None for event in self.process.events):
             assert self._predicted_order() == self._own("relocate")
-            program = self.process.world.paths[self.process.events[0].file or 0]
-            assert [path for path in self._predicted_order() if path != program] == self._own("init")
         return self
 
     def _in_folder(self, rows: set[Row]) -> set[Row]:

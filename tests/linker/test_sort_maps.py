@@ -54,6 +54,19 @@ def test_objects_are_relocated_and_initialised_in_order(build: Build, judge: Jud
     judge.ask((middle, GLOBAL), (top, NOW), middle, environ=environ).agree()
 
 
+def test_one_object_can_be_initialised_first(build: Build, judge: Judge) -> None:
+    """DF_1_INITFIRST: the one that was loaded last, if it is still there when initialisers run (elf/dl-init.c)."""
+    needs = {"a": "bc", "b": "de", "c": "e", "d": "", "e": "", "f": "g", "g": ""}
+    for node, needed in needs.items():
+        options = ("-z", "initfirst") if node in "bcg" else ()
+        names = (*(f"{need}.so" for need in needed), *(["nowhere.so"] if node == "f" else []))
+        build(Object(f"{node}.so", f"{node}.so", names, runpath="$ORIGIN", options=options))
+    trial = judge.ask(judge.folder / "f.so", judge.folder / "a.so", judge.folder / "g.so").agree()
+    order = [event.path[-4] for event in trial.log.events if event.kind == "init" and len(event.path) > 4]
+    assert order[-6:] == list("cedbag")
+    judge.ask(judge.folder / "d.so", environ={"LD_PRELOAD": str(judge.folder / "g.so")}).agree()
+
+
 @st.composite
 def graphs(draw: st.DrawFn) -> list[list[int]]:
     """Needs of each of a few objects, by number."""

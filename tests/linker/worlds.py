@@ -172,7 +172,7 @@ def base(versions: Sequence[str | None]) -> Object:
 
 _OPTIONS = (
     *("-Bsymbolic", "-znow", "--hash-style=sysv", "--hash-style=gnu", "-znodefaultlib", "-znodelete"),
-    *("-znodlopen", "-zinterpose"),
+    *("-znodlopen", "-zinterpose", "-zinitfirst"),
 )
 _LINKS = ("d0/link.so", "d1/lib4.so", "d2/lib0.so")
 _FLAGS = st.sampled_from(

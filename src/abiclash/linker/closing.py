@@ -68,6 +68,8 @@ def remove(process: Process, gone: Sequence[LinkMap]) -> None:
         process.global_scope = [file for file in process.global_scope if file not in files]
     process.tls.release(gone)
     process.pinned = process.pinned.without(files)
+    if process.init_first in files:
+        process.init_first = None
     process.answers.clear()
 
 

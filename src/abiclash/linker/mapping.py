@@ -100,6 +100,8 @@ def map_object(
     link.scope = _first_scope(process, link, mode)
     if facts.flags_1 & load_checks.DF_1_NODELETE:
         process.pinned = process.pinned.mark([file])
+    if facts.flags_1 & load_checks.DF_1_INITFIRST:
+        process.init_first = file
     return link
 
 

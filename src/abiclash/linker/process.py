@@ -53,9 +53,10 @@ class HostSettings(SearchSettings, Protocol):
 class LoadEvent:
     """One dlopen as it was played. name: as asked for. file: what it opened, None where it failed.
 
-    new: file ids that it brought, in load order. relocated: the same in relocation order. failure: why it failed;
-    discarded: the objects that ld.so had begun to bind by then, as far as it came. destroyed: file ids of all that
-    it had brought, in the order in which they went.
+    new: file ids that it brought, in load order. relocated, initialised: the same in the order in which they were
+    relocated and in which ld.so calls their initialisers. failure: why it failed; discarded: the objects that ld.so had
+    begun to bind by then, as far as it came. destroyed: file ids of all that it had brought, in the order in which they
+    went.
     """
 
     name: str
@@ -63,6 +64,7 @@ class LoadEvent:
     file: int | None
     new: tuple[int, ...] = ()
     relocated: tuple[int, ...] = ()
+    initialised: tuple[int, ...] = ()
     failure: LoadFailure | None = None
     discarded: tuple[LinkMap, ...] = ()
     destroyed: tuple[int, ...] = ()
@@ -87,6 +89,7 @@ class Process:
         self.tls = StaticTls(host.static_tls_surplus, host.machine, host.libc_version, optional)
         self._relocator = Relocator(world, host.libc_version, dynamic_weak=host.dynamic_weak)
         self.depth_first = host.libc_version in DEPTH_FIRST_SORT and host.tunables.get("rtld.dynamic_sort") != 1
+        self.init_first: int | None = None  # GL(dl_initfirst)
         self.executable_stack = False
         self.ended = False
 
@@ -122,9 +125,7 @@ class Process:
         order = [process.maps[dependency] for dependency in reversed(main.dependencies or ())]
         process.tls.lay_out_initial(process.maps.values())
         process._relocate(order, lazy=not bind_now)
-        process.events.append(
-            LoadEvent(executable, Mode.NOW, file, tuple(process.maps), tuple(link.file for link in order))
-        )
+        process.events.append(process._loaded(executable, Mode.NOW, file, tuple(process.maps), order))
         return process
 
     def _preload(self, names: Iterable[str], main: LinkMap) -> list[LinkMap]:
@@ -199,7 +200,20 @@ class Process:
         new = tuple(islice(self.maps, len(known), None))  # at the end, unless a filter moved objects
         if not known.isdisjoint(new):
             new = tuple(file for file in self.maps if file not in known)
-        return LoadEvent(name, mode, root.file, new, tuple(link.file for link in order))
+        return self._loaded(name, mode, root.file, new, order)
+
+    def _loaded(self, name: str, mode: Mode, file: int, new: tuple[int, ...], order: Sequence[LinkMap]) -> LoadEvent:
+        """Let the initialisers run: an object with DF_1_INITFIRST comes first, the last of several (_dl_init).
+
+        A program's own initialisers are none of ld.so's business.
+        """
+        relocated = tuple(link.file for link in order)
+        initialised = relocated
+        if relocated:
+            first, self.init_first = self.init_first, None
+            rest = (each for each in relocated if each not in (first, self.executable))
+            initialised = (*rest,) if first is None else (first, *rest)
+        return LoadEvent(name, mode, file, new, relocated, initialised)
 
     def promote(self, files: Iterable[int]) -> None:
         """Add objects to the end of the global scope (add_to_global_update)."""
