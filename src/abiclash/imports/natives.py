@@ -72,7 +72,8 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "python_implementation": constant("CPython"), "architecture": constant(("64bit", "ELF")),
         "python_version_tuple": constant(tuple(map(str, python.version))),
         "mac_ver": constant(("", ("", "", ""), "")),
-        "platform": UNKNOWN, "processor": UNKNOWN, "release": UNKNOWN, "libc_ver": UNKNOWN,
+        "platform": UNKNOWN, "release": UNKNOWN, "libc_ver": UNKNOWN,
+        "processor": constant(""),  # `uname -p` says "unknown" on Debian and Ubuntu, which becomes ""
     }  # fmt: skip
     suffix = python.suffixes[0] if python.suffixes else ".so"
     variables: dict[str, Value] = {
