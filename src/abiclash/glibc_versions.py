@@ -48,6 +48,16 @@ RSEQ_ALIGNMENT = Change(
     "struct pthread holds the area of restartable sequences, so the static TLS block is aligned to 32",
     "nptl/descr.h TCB_ALIGNMENT",
 )
+CLOSED_FIRST = Change(
+    (2, 39),
+    "the object that dlclose gets, or that failed to load, is destroyed before all others that go with it",
+    "elf/dl-close.c _dl_close_worker, bug 30981",
+)
+FILES_PASSED_OVER = Change(
+    (2, 39),
+    "a relative search directory that is a file is passed over; before, it ended the search of that path",
+    "elf/dl-load.c open_path, bug 31035",
+)
 RSEQ_AREA = Change(
     (2, 41),
     "the area of restartable sequences is part of the static TLS block",
@@ -77,6 +87,8 @@ CHANGES = (
     OPTIONAL_STATIC_TLS,
     DEPTH_FIRST_SORT,
     RSEQ_ALIGNMENT,
+    CLOSED_FIRST,
+    FILES_PASSED_OVER,
     RSEQ_AREA,
     STACK_STAYS,
     VERSIONS_MAY_BE_LOST,

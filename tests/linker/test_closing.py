@@ -95,6 +95,24 @@ def test_what_is_unloaded(build: Build, judge: Judge, name: str, algorithm: int)
         assert gone == case.gone.split()
 
 
+@pytest.mark.parametrize(("version", "order"), [((2, 38), "low.so top.so"), ((2, 39), "top.so low.so")])
+def test_since_glibc_2_39_what_is_closed_goes_first(
+    build: Build, judge: Judge, version: tuple[int, int], order: str
+) -> None:
+    """Bug 30981, from the sources; in a circle, for nothing else goes before what needs it."""
+    low = build(thing("low", "top"))
+    top = build(thing("top", "low"))
+    process = predict(judge, judge.driver, [(top, NOW), (low, NOW)], libc_version=version)
+    opened = [event.file for event in process.events[1:]]
+    assert opened[0] is not None
+    assert opened[1] is not None
+    assert process.dlclose(opened[1]) == ()
+    gone = process.dlclose(opened[0])
+    assert [process.world.paths[file].rpartition("/")[2] for file in gone] == order.split()
+    if version < (2, 39) and judge.host.libc_version < (2, 39):
+        assert judge.ask(top, low, Close(1), Close(0)).agree().unloaded == order.split()
+
+
 def test_scopes_lose_what_is_gone(build: Build, judge: Judge) -> None:
     """A dependency that stays keeps a list of its own, and the global scope forgets."""
     for each in (thing("c"), thing("b", "c"), thing("a", "b", defines=True), thing("user", uses=True)):

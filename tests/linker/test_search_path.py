@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.linker.assembly import Definition, Object
+from tests.linker.judge import NOW
 from tests.linker.patching import patch_header
+from tests.linker.predicted import predict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,6 +111,21 @@ def test_a_needed_name_is_found_in_order(build: Build, judge: Judge, name: str) 
         pytest.skip(f"this machine's ld.so does not search {case.expected}")
     assert found == ([] if case.expected is None else [case.expected])
     assert (said == ("opened",)) == (case.expected is not None)
+
+
+@pytest.mark.parametrize("path", ["file:a", "a:file", "nowhere:a", "{}/file:a"])
+def test_a_file_among_relative_directories_ends_the_search(
+    build: Build, judge: Judge, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Since glibc 2.39 it does not (bug 31035); of an absolute path ld.so looks whether it is a directory."""
+    place(build, "a")
+    (judge.folder / "file").write_text("no directory")
+    monkeypatch.chdir(judge.folder)
+    environ = {"LD_LIBRARY_PATH": path.format(judge.folder)}
+    found = where(judge, "lib.so", environ=environ)[0]
+    assert found == ([] if path == "file:a" and judge.host.libc_version < (2, 39) else ["a"])
+    settings = {"libc_version": (2, 39), "library_path": tuple(environ["LD_LIBRARY_PATH"].split(":"))}
+    assert predict(judge, judge.driver, [("lib.so", NOW)], **settings).events[-1].failure is None
 
 
 @pytest.mark.parametrize("kind", ["rpath", "runpath"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from abiclash.glibc_versions import CLOSED_FIRST
 from abiclash.linker.link_map import GLOBAL_SCOPE, MapType, Scope
 from abiclash.linker.sort_maps import sort_maps
 
@@ -14,15 +15,17 @@ if TYPE_CHECKING:
     from abiclash.linker.process import Process
 
 
-def collect(process: Process) -> list[LinkMap]:
-    """Unload what nothing holds any more; return it in the order in which it is destroyed."""
-    gone = _unused(process)
+def collect(process: Process, closed: LinkMap) -> list[LinkMap]:
+    """Unload what nothing holds any more; return it in the order in which it is destroyed.
+
+    closed: the object that dlclose got, or that could not be opened.
+    """
+    gone = _unused(process, closed)
     remove(process, gone)
     return gone
 
 
-def _unused(process: Process) -> list[LinkMap]:
-    """Return what nothing holds, in the order in which it is destroyed."""
+def _unused(process: Process, closed: LinkMap) -> list[LinkMap]:
     maps = process.maps
     waiting = [
         link
@@ -38,8 +41,12 @@ def _unused(process: Process) -> list[LinkMap]:
     rest = [link for link in maps.values() if link.file not in used]
     if len(rest) < 2:
         return rest
+    files = list(maps)
+    if process.host.libc_version in CLOSED_FIRST:
+        place = files.index(closed.file)
+        files[0], files[place] = files[place], files[0]
     order = sort_maps(
-        list(maps),
+        files,
         lambda file: maps[file].dependencies if file in maps else None,
         process.executable,
         dfs=process.depth_first,

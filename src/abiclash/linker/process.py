@@ -38,8 +38,6 @@ class HostSettings(SearchSettings, Protocol):
     @property
     def libc(self) -> str: ...
     @property
-    def libc_version(self) -> tuple[int, int]: ...
-    @property
     def machine(self) -> str: ...
     @property
     def static_tls_surplus(self) -> int: ...
@@ -156,12 +154,13 @@ class Process:
         """
         if self.ended:
             return LoadEvent(name, mode, None)
-        known = set(self.maps)
+        known, root = set(self.maps), None
         try:
-            event = self._open(name, mode, caller)
+            root = self._map_root(name, mode, caller)
+            event = LoadEvent(name, mode, None) if root is None else self._complete(root, name, mode, known)
         except LoadFailure as failure:
             new = [link for file, link in self.maps.items() if file not in known]
-            gone = closing.collect(self)
+            gone = closing.collect(self, root) if root is not None else []
             self.ended = failure.kind == "inconsistency"
             destroyed = () if self.ended else tuple(link.file for link in gone)
             begun = tuple(link for link in new if link.targets is not None and link.file not in self.maps)
@@ -169,16 +168,17 @@ class Process:
         self.events.append(event)
         return event
 
-    def _open(self, name: str, mode: Mode, caller: int | None) -> LoadEvent:
+    def _map_root(self, name: str, mode: Mode, caller: int | None) -> LinkMap | None:
+        """Map what dlopen is asked for; None where RTLD_NOLOAD finds nothing."""
         if not mode & (Mode.LAZY | Mode.NOW):
             raise LoadFailure("bad-mode", name, "invalid mode for dlopen(): Invalid argument")
-        known = set(self.maps)
         requester = self.maps.get(caller) if caller is not None else None
         if requester is None and self.executable is not None:
             requester = self.maps[self.executable]
-        root = map_object(self, name, requester, MapType.LOADED, mode=mode, by_dlopen=True)
-        if root is None:
-            return LoadEvent(name, mode, None)
+        return map_object(self, name, requester, MapType.LOADED, mode=mode, by_dlopen=True)
+
+    def _complete(self, root: LinkMap, name: str, mode: Mode, known: set[int]) -> LoadEvent:
+        """Load what an opened object needs, bind it, and let it be seen. known: what was there before."""
         if Mode.NODELETE in mode:
             self.pinned = self.pinned.mark([root.file], at_once=root.search_list is not None)
         if root.search_list is None:
@@ -232,7 +232,7 @@ class Process:
         if not link.opens or file in self.pinned.active:
             return ()
         link.opens -= 1
-        gone = closing.collect(self) if not link.opens and link.type is MapType.LOADED else []
+        gone = closing.collect(self, link) if not link.opens and link.type is MapType.LOADED else []
         self.closed += gone
         return tuple(link.file for link in gone)
 

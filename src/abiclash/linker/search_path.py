@@ -6,6 +6,8 @@ import posixpath
 import re
 from typing import TYPE_CHECKING, Protocol
 
+from abiclash.glibc_versions import FILES_PASSED_OVER
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -31,6 +33,8 @@ class SearchSettings(Protocol):
     def default_dirs(self) -> Sequence[str]: ...
     @property
     def library_path(self) -> Sequence[str]: ...
+    @property
+    def libc_version(self) -> tuple[int, int]: ...
 
 
 def expand(text: str, origin: str, settings: SearchSettings) -> str:
@@ -92,14 +96,19 @@ def find_library(
 
     usable: tells whether open_verify takes the file of an id under a path.
     """
+    ended = None
     for directory, why in places:
+        if why == ended:
+            continue
+        if _is_file(directory, world) and settings.libc_version not in FILES_PASSED_OVER:
+            ended = why
         for candidate in _in_directory(directory, name, settings.subdirectories):
             file = world.find(candidate)
             if file is not None and usable(file, candidate):
                 return candidate, file, why
     no_default = requester is not None and bool(requester.facts.flags_1 & DF_1_NODEFLIB)
     for candidate in settings.cache.get(name, ()):
-        if no_default and posixpath.dirname(candidate) in settings.default_dirs:
+        if no_default and any(candidate.startswith(f"{each}/") for each in settings.default_dirs):
             continue
         file = world.find(candidate)
         if file is not None and usable(file, candidate):
@@ -112,6 +121,11 @@ def find_library(
                 if file is not None and usable(file, candidate):
                     return candidate, file, "default directory"
     return None
+
+
+def _is_file(directory: str, world: World) -> bool:
+    """Tell whether a search directory is relative, so that ld.so takes it to be there, but a file (open_path)."""
+    return bool(directory) and not directory.startswith("/") and world.find(directory) is not None
 
 
 def _in_directory(directory: str, name: str, subdirectories: Sequence[str]) -> Iterator[str]:
