@@ -34,6 +34,7 @@ LEDGER = Path(__file__).parent / "fuzz.json"
 CHUNK = 200_000
 """Executions of one process: libFuzzer and its tables of comparisons grow slowly."""
 BATCH = 2000
+_FAILED = re.compile("Test unit written to .*-(?:crash|timeout|oom)-")  # not -slow-unit-: 10 s, on a busy machine
 KEPT_BYTES = 60_000
 
 
@@ -91,7 +92,7 @@ def _counted(name: str, *command: str) -> int:
     began = time.monotonic()
     log = _child(*command)
     done = int(found[1]) if (found := re.search(r"number_of_executed_units: (\d+)", log)) else 0
-    failed = "Test unit written to" in log
+    failed = bool(_FAILED.search(log))
     _record(name, done if command[0] == "tests.fuzz" else 0, done, time.monotonic() - began, int(failed))
     if failed or not done:
         print(log[-3000:])
@@ -129,7 +130,9 @@ def _record(name: str, guided: int, executions: int, seconds: float, failures: i
     own["guided"] += guided
     own["seconds"] += round(seconds)
     own["failures"] += failures
-    own["commit"] = subprocess.check_output(["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, text=True).strip()
+    commit = subprocess.check_output(["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, text=True).strip()
+    by_commit = own.setdefault("commits", {})
+    by_commit[commit] = by_commit.get(commit, 0) + executions
     _write(ledger)
     print(f"{name}: {executions} executions in {seconds:.0f} s, {failures} failures", flush=True)
 

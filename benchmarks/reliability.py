@@ -32,13 +32,14 @@ def _ledger(name: str) -> dict[str, Any]:
 
 def _fuzz(ledger: dict[str, Any]) -> Iterator[str]:
     yield "## Fuzzing\n"
-    yield "| target | executions | of the wanted | guided by coverage | seconds | failed, now fixed | commit |"
+    yield "| target | executions | of the wanted | guided by coverage | seconds | failed, now fixed | commits |"
     yield "|---|---|---|---|---|---|---|"
     for name, own in sorted(ledger.items()):
         wanted = WANTED.get(name, USUAL)
         share = min(100, own["executions"] * 100 // wanted)
         counts = f"{own['executions']:,} | {share} % of {wanted:,} | {own['guided']:,} | {own['seconds']:,}"
-        yield f"| {name} | {counts} | {own['failures']} | {own['commit']} |"
+        commits = ", ".join(f"{commit} ({count:,})" for commit, count in own["commits"].items())
+        yield f"| {name} | {counts} | {own['failures']} | {commits} |"
     yield ""
 
 

@@ -75,6 +75,18 @@ def test_hostile_words(elf_fixtures: ElfFixtures, data: st.DataObject, base: str
     _survives(lambda changed: read_reference(changed, "damaged"), bytes(raw))
 
 
+@pytest.mark.parametrize("at", [54, 58])
+def test_headers_that_take_no_room_are_not_read_by_the_thousand(elf_fixtures: ElfFixtures, at: int) -> None:
+    """e_phentsize or e_shentsize 0: all 65,534 headers lie at one place. ld.so refuses the former."""
+    raw = bytearray(elf_fixtures.build("versions").read_bytes())
+    raw[at : at + 4] = b"\0\0\xfe\xff"
+    with pytest.raises(ElfError, match="of 0 bytes"):
+        read_reference(bytes(raw), "damaged")
+    if at == 54:
+        with pytest.raises(ElfError, match="of 0 bytes"):
+            _fast(bytes(raw))
+
+
 @settings(max_examples=60, deadline=5000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), base=st.sampled_from(BASES))
 def test_cut_files(elf_fixtures: ElfFixtures, data: st.DataObject, base: str) -> None:

@@ -19,7 +19,10 @@ def main() -> None:
     with atheris.instrument_imports(include=["abiclash"], exclude=["abiclash.rules"]):  # found by pkgutil
         target = load(name)
     options = [f"-max_len={target.longest}", "-timeout=20", "-rss_limit_mb=3000"]
-    atheris.Setup([sys.argv[0], *options, *sys.argv[1:]], target.run)
+    again = (
+        f"{sys.executable} -m tests.fuzz {name}"  # for the shell: libFuzzer merges in children, by its first argument
+    )
+    atheris.Setup([again, *options, *sys.argv[1:]], target.run)
     atheris.Fuzz()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import pytest
 
 from abiclash.rules import static_tls
 from abiclash.rules.model import Confidence, Severity
+from abiclash.sources.host_profile import HostProfile
 from tests.rules.refusals import modelled, refused
 
 if TYPE_CHECKING:
@@ -71,6 +73,10 @@ def test_found_with_an_order_that_works(site: Site) -> None:
     assert modelled(case, "alpha", "beta") == [message]
     assert refused(site, "beta", "alpha") == modelled(case, "beta", "alpha") == []
     (finding,) = static_tls.check(case)
+    assert [package.name for package in finding.packages] == ["alpha", "beta"]
+    assert finding.summary == ("beta cannot be loaded after alpha: the room for static thread-local storage is spent.")
+    assert f"start {finding.evidence['at_start']:,} bytes of it are free" in finding.explanation
+    assert "In this order they go to: alpha/libalpha.so 500 bytes." in finding.explanation
     assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), ("beta", "alpha"))
     assert any(advice.checked and "beta, alpha" in advice.text for advice in finding.advice)
 
@@ -91,9 +97,9 @@ def test_found_tells_what_was_left_then(site: Site) -> None:
 
 def test_found_alone_is_a_warning_with_the_parts_of_the_load(site: Site) -> None:
     """Two libraries of one package, each of which would fit."""
-    site.library("beta/libdeep.so", variable(900, name="deep"), open_with=None)
-    site.library("beta/libtop.so", variable(900, name="top"), needs=["beta/libdeep.so"])
     three_takers(site, names=("alpha",), size=8)
+    site.library("beta/libdeep.so", variable(900, name="deep"), open_with=None)
+    site.library("beta/libtop.so", variable(950, name="top"), needs=["beta/libdeep.so"])
     case = site.case()
     (message,) = refused(site, "beta")
     assert modelled(case, "beta") == [message]
@@ -103,6 +109,7 @@ def test_found_alone_is_a_warning_with_the_parts_of_the_load(site: Site) -> None
     assert (finding.failing_order, finding.safe_order) == (("beta",), None)
     assert finding.evidence["taken"] == [{"object": "beta/libdeep.so", "bytes": 900}]
     assert finding.evidence["left"] < 900  # type: ignore[operator]
+    assert finding.evidence["needed"] == 950
     assert "even alone" in finding.summary
 
 
@@ -112,6 +119,101 @@ def test_found_alone_for_its_alignment(site: Site) -> None:
     assert modelled(site.case(), "beta") == [message]
     (finding,) = static_tls.check(site.case())
     assert "aligned to 4096" in finding.explanation
+    assert "In this order they go to: nobody yet." in finding.explanation
+
+
+def test_found_alone_with_the_room_that_it_takes_in_all(site: Site) -> None:
+    site.library("beta/libdeep.so", variable(900, name="deep"), open_with=None)
+    site.library("beta/libtop.so", variable(4000, name="top"), needs=["beta/libdeep.so"])
+    tunable = "glibc.rtld.optional_static_tls=8192"
+    assert refused(site, "beta") != []
+    assert refused(site, "beta", GLIBC_TUNABLES=tunable) == []
+    (finding,) = static_tls.check(site.case())
+    assert any(f"GLIBC_TUNABLES={tunable}" in advice.text for advice in finding.advice)
+
+
+def test_found_alone_once_for_each_object(site: Site) -> None:
+    """Their fingerprints tell them apart; those of a set do not change with who is last."""
+    for name in ("one", "two"):
+        site.library(f"beta/lib{name}.so", variable(2000, name=name))
+    first, second = static_tls.check(site.case())
+    assert [finding.objects for finding in (first, second)] == [("beta/libone.so",), ("beta/libtwo.so",)]
+    assert first.id != second.id
+
+
+def test_found_in_a_set_has_one_fingerprint(site: Site) -> None:
+    three_takers(site)
+    (before,) = static_tls.check(site.case())
+    site.library("alpha/la.so", variable(700, name="more"))
+    (after,) = static_tls.check(site.case())
+    assert before.objects[0] != after.objects[0]
+    assert before.id == after.id
+
+
+def test_found_with_room_that_the_system_takes(site: Site) -> None:
+    site.library("libsystem.so", variable(700, name="block"), system=True)
+    for name in NAMES[:2]:
+        site.library(f"{name}/lib{name}.so", variable(700), needs=["libsystem.so"], flags=["-Wl,--no-as-needed"])
+    case = site.case()
+    assert refused(site, "alpha", "beta") == modelled(case, "alpha", "beta") != []
+    (finding,) = static_tls.check(case)
+    assert [package.name for package in finding.packages] == ["alpha", "beta"]
+    assert str(site.paths["libsystem.so"]) in finding.objects
+
+
+def test_found_for_a_library_that_was_there_before(site: Site) -> None:
+    """It could do without the block, until another one reaches into its variables."""
+    site.library("alpha/libalpha.so", variable(1000, "global-dynamic"))
+    site.library("beta/libbeta.so", variable(900, name="other"))
+    use = '__attribute__((tls_model("initial-exec"))) extern __thread char room[]; char *use(void) { return room; }'
+    site.library("gamma/libgamma.so", use, needs=["alpha/libalpha.so"])
+    case = site.case()
+    (message,) = refused(site, *NAMES)
+    assert modelled(case, *NAMES) == [message]
+    assert refused(site, "gamma") == refused(site, "alpha", "gamma") == []
+    finding = next(iter(static_tls.check(case)))
+    assert (finding.evidence["needed"], finding.objects[0]) == (1000, "alpha/libalpha.so")
+
+
+def test_found_alone_though_another_package_has_a_smaller_copy(site: Site) -> None:
+    """A library name is looked up once: after alpha, beta gets a copy that needs no room."""
+    site.library("alpha/libx.so", variable(2000, "global-dynamic"), soname="libx.so")
+    site.library("beta/libx.so", variable(2000), soname="libx.so", open_with=None)
+    use = "char *ask_room(void); char *use(void) { return ask_room(); }"
+    site.library("beta/libbeta.so", use, needs=["beta/libx.so"])
+    case = site.case()
+    assert refused(site, "beta", "alpha") == modelled(case, "beta", "alpha") != []
+    assert refused(site, "alpha", "beta") == modelled(case, "alpha", "beta") == []
+    (finding,) = static_tls.check(case)
+    assert finding.severity is Severity.WARNING
+    assert (finding.failing_order, finding.safe_order) == (("beta",), ("alpha", "beta"))
+
+
+def test_found_in_company_though_another_package_fails_alone(site: Site) -> None:
+    """One library fails for both; the set is what is told of."""
+    site.library("libx.so", variable(1000), system=True)
+    site.library("alpha/libalpha.so", "int nothing;", needs=["libx.so"], flags=["-Wl,--no-as-needed"])
+    site.library("beta/libhog.so", variable(900, name="hog"), open_with=None)
+    needs = ["libx.so", "beta/libhog.so"]
+    site.library("beta/libbeta.so", "int nothing;", needs=needs, flags=["-Wl,--no-as-needed"])
+    site.library("gamma/libgamma.so", variable(900, name="taken"))
+    case = site.case()
+    (alone,) = refused(site, "beta")
+    (message,) = refused(site, "gamma", "alpha")
+    assert alone == message == f"{site.paths['libx.so']}: {REFUSAL}"
+    finding = next(iter(static_tls.check(case)))
+    assert finding.severity is Severity.ERROR
+    assert finding.failing_order is not None
+    assert len(finding.failing_order) > 1
+
+
+def test_found_where_the_tunable_does_not_exist(site: Site) -> None:
+    three_takers(site)
+    case = site.case()
+    for version, told in {(2, 31): "LD_PRELOAD", (2, 32): "GLIBC_TUNABLES"}.items():
+        assert isinstance(case.host, HostProfile)
+        (finding,) = static_tls.check(replace(case, host=replace(case.host, libc_version=version)))
+        assert [told in advice.text for advice in finding.advice if advice.who == "user"] == [True]
 
 
 def test_near_miss_two_of_them(site: Site) -> None:

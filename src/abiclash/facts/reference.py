@@ -52,6 +52,10 @@ class _File(ELFFile):
     def __init__(self, stream: BytesIO) -> None:
         self._headers: dict[tuple[str, int], Any] = {}
         super().__init__(stream)
+        for kind, layout in (("ph", self.structs.Elf_Phdr), ("sh", self.structs.Elf_Shdr)):
+            size = self[f"e_{kind}entsize"]
+            if self[f"e_{kind}num"] and size != layout.sizeof():  # of size 0, a small file has 65,535 of them
+                raise ELFError(f"headers ({kind}) of {size} bytes instead of {layout.sizeof()}")
 
     def _get_section_header(self, n: int) -> Any:
         return self._kept("section", n, super()._get_section_header)

@@ -152,9 +152,9 @@ class Case:
             self._cache[name] = known
         return known
 
-    def package(self, file: int) -> PackageId | None:
-        """Return the package that installs a file, None for the host's."""
-        name = self.owners.get(file)
+    def package(self, file: int | None) -> PackageId | None:
+        """Return the package that installs a file, None for the host's, or for no file."""
+        name = self.owners.get(file) if file is not None else None
         return self.packages[name].id if name is not None else None
 
     def path(self, file: int) -> str:

@@ -95,9 +95,10 @@ def failure_groups(case: Case, *kinds: str) -> Iterator[FailureGroup]:
         yield FailureGroup(failure, alone, tuple(pairs), tuple(victims))
 
 
-def safe_orders(case: Case, group: FailureGroup) -> list[tuple[str, ...]]:
-    """Return the orders that avoid a failure. What fails alone and in use only is no reason to choose an order."""
-    return case.safe_orders(group.orders) if group.at_import or not group.alone else []
+def safe_orders(case: Case, *groups: FailureGroup) -> list[tuple[str, ...]]:
+    """Return the orders that avoid failures. What fails alone and in use only is no reason to choose an order."""
+    orders = [order for group in groups for order in group.orders]
+    return case.safe_orders(orders) if any(group.at_import or not group.alone for group in groups) else []
 
 
 def packaged(case: Case, name: str) -> bool:
@@ -115,8 +116,8 @@ def victim(case: Case, played: Played) -> PackageId | None:
     return case.packages[name].id if name is not None and name in case.packages else None
 
 
-def bringer(case: Case, run: Run, file: int) -> PackageId | None:
-    """Return the package whose load brought a file into the process, None for the interpreter itself."""
+def bringer(case: Case, run: Run, file: int | None) -> PackageId | None:
+    """Return the package whose load brought a file into the process, None for the interpreter itself, and no file."""
     for played in run.played:
         if file in played.event.new:
             return victim(case, played)

@@ -38,10 +38,11 @@ Judged for the host profile of the scan: a host with a newer library may be fine
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from abiclash.rules.displaced import displaced, fatal_needs, sides
-from abiclash.rules.failures import bringer, failure_groups, loaded_by_name, quoted, shown
+from abiclash.rules.failures import bringer, failure_groups, loaded_by_name, quoted, safe_orders, shown
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import listed
@@ -83,21 +84,21 @@ def _finding(case: Case, groups: list[FailureGroup]) -> Finding:
     group = min(groups, key=lambda each: (not each.certain, not each.at_import))
     failure, run = group.failure, group.run
     library = loaded_by_name(run, failure.object)
-    owner = case.package(library) if library is not None else None
-    first = bringer(case, run, library) if library is not None else None
+    owner, first = case.package(library), bringer(case, run, library)
     name = shown(case, failure.object)
+    plain = posixpath.basename(name)
     needing = [case.path(each.failure.needed_by) for each in groups if each.failure.needed_by is not None]
     orders = list(dict.fromkeys(order for each in groups for order in each.orders))
-    safe = case.safe_orders(orders) if group.at_import or not group.alone else []
+    safe = safe_orders(case, *groups)
     versions = list(dict.fromkeys(each.failure.version for each in (group, *groups)))
     return RULE.finding(
         packages=[p for p in (*group.victims, owner, first) if p is not None],
         severity=group.severity,
         confidence=group.confidence,
-        summary=_summary(group, first, versions, _plain(name)),
+        summary=_summary(group, first, versions, plain),
         explanation=_explanation(case, group, first, name),
-        advice=_advice(group, versions, _plain(name), safe),
-        key=[_plain(name)],
+        advice=_advice(group, versions, plain, safe),
+        key=[plain],
         failing_order=tuple(p.name for p in group.victims[:1]) if group.alone else run.order,
         safe_order=safe[0] if safe else None,
         objects=dict.fromkeys([*needing, name]),
@@ -113,7 +114,7 @@ def _finding(case: Case, groups: list[FailureGroup]) -> Finding:
 
 def _summary(group: FailureGroup, first: PackageId | None, versions: list[str], library: str) -> str:
     victims = " and ".join(p.name for p in group.victims) or "a package"
-    needs = f"{victims} needs {listed(versions, 2)} of {library}"
+    needs = f"{victims} {'need' if len(group.victims) > 1 else 'needs'} {listed(versions, 2)} of {library}"
     if group.alone or first is None or first in group.victims:
         return f"{needs}; the copy that gets loaded does not have {'it' if len(versions) == 1 else 'them'}."
     return f"{needs}, which the copy that {first.name} brings into the process lacks: after it, the load fails."
@@ -123,7 +124,8 @@ def _explanation(case: Case, group: FailureGroup, first: PackageId | None, name:
     failure = group.failure
     needing = case.path(failure.needed_by) if failure.needed_by is not None else "an object"
     told = quoted(case, failure)
-    begin = f"{needing} was built against a newer {_plain(name)} and needs its symbol version {failure.version}. "
+    library = posixpath.basename(name)
+    begin = f"{needing} was built against a newer {library} and needs its symbol version {failure.version}. "
     if group.alone:
         return f"{begin}It gets {name}, which does not have it, so the dynamic linker refuses: {told}"
     by = f", which {first.name} brought into the process" if first and first not in group.victims else ""
@@ -144,7 +146,3 @@ def _advice(group: FailureGroup, versions: list[str], library: str, safe: list[t
             f"Bundle {library} under a name of its own (`auditwheel repair` puts a hash into its soname), or {target}."
         )
     return advice + [Advice(f"maintainer of {p.name}", cure) for p in group.victims]
-
-
-def _plain(path: str) -> str:
-    return path.rsplit("/", 1)[-1]

@@ -43,7 +43,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abiclash.linker.tls import Taken
-from abiclash.rules.failures import failure_groups, shown
+from abiclash.rules.failures import failure_groups, safe_orders, shown
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 
@@ -83,11 +83,11 @@ def check(case: Case) -> Iterable[Finding]:
 def _finding(case: Case, groups: list[FailureGroup]) -> Finding:
     group = groups[0]
     run, played = _example(case, group)
-    room = _room(run, played)
+    room = _room(case, group, run, played)
     takers = [(case.path(t.file), t.size, case.package(t.file)) for t in room.taken]
     victims = sorted({p for g in groups for p in g.victims})
     orders = list(dict.fromkeys(order for g in groups for order in g.orders))
-    safe = [] if group.alone else case.safe_orders(orders)
+    safe = safe_orders(case, *groups)
     failing = shown(case, group.failure.object)
     return RULE.finding(
         packages=[*victims, *(p for _, _, p in takers if p is not None and not group.alone)],
@@ -166,7 +166,7 @@ class _Room:
     aligned: str
 
 
-def _room(run: Run, played: Played) -> _Room:
+def _room(case: Case, group: FailureGroup, run: Run, played: Played) -> _Room:
     """Go back to a failing load: what came after it has taken nothing yet, its own first objects have."""
     tls = run.process.tls
     at = next(place for place, each in enumerate(run.played) if each is played)
@@ -174,12 +174,8 @@ def _room(run: Run, played: Played) -> _Room:
     begun = [link for link in played.event.discarded if link.tls_offset is not None and link.facts.tls is not None]
     own = tuple(Taken(link.file, link.facts.tls.size) for link in begun if link.facts.tls is not None)
     left = tls.free + sum(taken.size for taken in tls.taken if taken.file in later) - sum(each.size for each in own)
-    failure = played.event.failure
-    file = failure.needed_by if failure is not None else None
-    wanted = next((link.facts.tls for link in played.event.discarded if link.file == file), None)
-    if wanted is None and file is not None:  # a library that was there before, and is now needed in the block
-        facts = run.process.world.facts[file]
-        wanted = facts.tls if facts is not None else None
+    file = group.failure.needed_by  # it may have been there before, and is now needed in the block
+    wanted = case.facts(file).tls if file is not None else None
     need, align = (wanted.size, wanted.align) if wanted is not None else (0, 1)
     aligned = f"aligned to {align}, and the block is aligned to {tls.align}, " if align > tls.align else ""
     before = tuple(taken for taken in tls.taken if taken.file not in later and taken.size)
