@@ -161,6 +161,16 @@ def test_a_failed_load_that_used_what_stays_anyway(build: Build, judge: Judge, a
     assert trial.unloaded == (["front.so", "root.so"] if algorithm == 2 else ["root.so", "front.so"])
 
 
+def test_a_failed_load_depends_on_what_it_came_to(build: Build, judge: Judge) -> None:
+    """Calls come after data: an object that stops at a variable does not depend on what it would have called."""
+    build(thing("other", defines=True))
+    build(Object("low.so", "low.so", (), (), (*USE, MISSING)))
+    build(Object("late.so", "late.so", (), (), (Reference("f", "word"), MISSING)))
+    for low, order in (("low", ["top.so", "other.so", "low.so"]), ("late", ["top.so", "late.so", "other.so"])):
+        top = build(thing("top", f"other {low}"))
+        assert judge.ask(top).agree().unloaded == order
+
+
 @pytest.mark.parametrize("order", ["unique first", "unique last"])
 def test_when_a_unique_symbol_pins(build: Build, judge: Judge, order: str) -> None:
     """An object that a failed load has pinned stays pinned, but not before another load has succeeded.

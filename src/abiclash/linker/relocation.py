@@ -72,7 +72,9 @@ class Relocator:
         if link.targets is None or link.target_rows is None:
             return
         key = self._world.table(link.file).queries.key
-        for _, file in first_uses(link.targets):
+        uses = first_uses(link.targets)
+        link.held = _held(process, link, uses, before)
+        for _, file in uses:
             at = np.flatnonzero(link.targets == file)
             at = at[process.maps[file].facts.symbols.info[link.target_rows[at]] >> 4 == STB_GNU_UNIQUE]
             process.pinned = process.pinned.bind(key[at], link.targets[at], link.target_rows[at])
@@ -142,7 +144,6 @@ class Relocator:
             uses = first_uses(np.where(kinds == Reloc.PLT, NOT_FOUND, link.targets))
         stop = int(undefined[0]) if len(undefined) else len(kinds)
         broken = self._broken_promise(process, link, bare) if bare else None
-        link.held = _held(process, link, uses, before)
         self._allocate_tls(process, link, min(stop, len(kinds) if broken is None else broken))
         if broken is not None and broken < stop:
             link.targets = _cut(link.targets, broken)
@@ -150,6 +151,7 @@ class Relocator:
         if stop < len(kinds):
             link.targets = _cut(link.targets, stop)  # ld.so came no further
             raise self._undefined(link, stop, self._world.table(link.file).queries)
+        link.held = _held(process, link, uses, before)
 
     def _broken_promise(self, process: Process, link: LinkMap, bare: list[tuple[int, int]]) -> int | None:
         """Return the first reference that finds its definition, without versions, in the very library that verneed
@@ -172,24 +174,31 @@ class Relocator:
         The object's own initial-exec variables come first: they need no symbol, and linkers sort by it.
         """
         tls = link.facts.tls
-        if tls is not None and tls.static:
-            process.tls.require(link)
         if link.targets is None:
             return
         kinds = link.facts.references.kind
         if link.file not in self._tls:
             self._tls[link.file] = np.flatnonzero((kinds == Reloc.TLS_IE) | (kinds == Reloc.TLS_DESC))
         rows = self._tls[link.file]
+        if tls is not None and tls.static:
+            by_name = rows[(link.targets[rows] == link.file) & (kinds[rows] == Reloc.TLS_IE)]
+            self._require_tls(process, link, link, int(by_name[0]) + 1 if len(by_name) else 0)
         for reference in rows[rows < stop].tolist() if len(rows) else ():
             target = process.maps.get(int(link.targets[reference]))
             if target is not None and kinds[reference] == Reloc.TLS_IE:
-                try:
-                    process.tls.require(target)
-                except LoadFailure:
-                    link.targets = _cut(link.targets, reference + 1)
-                    raise
+                self._require_tls(process, link, target, reference + 1)
             elif target is not None:
                 process.tls.offer(target)
+
+    @staticmethod
+    def _require_tls(process: Process, link: LinkMap, target: LinkMap, bound: int) -> None:
+        """Place the block of `target`. bound: how many references ld.so has bound by then."""
+        try:
+            process.tls.require(target)
+        except LoadFailure:
+            if link.targets is not None:
+                link.targets = _cut(link.targets, bound)
+            raise
 
     def _undefined(self, link: LinkMap, reference: int, queries: Queries) -> LoadFailure:
         version = self._world.versions.names[int(queries.version[reference])]
