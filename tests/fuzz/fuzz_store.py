@@ -2,7 +2,8 @@
 
 An input is a list of edits of 8 bytes: file (1), what to do (1), offset (2), bytes (4). Half of the inputs, those whose
 first byte is odd, get a manifest whose checksums are right again: then the readers behind the checksums have to cope.
-Parquet files stay whole in these: their library may abort, and what others give is tried in a helper (facts/tried.py).
+Parquet files stay whole in half of these: their library may abort. In the others somebody publishes them, and they are
+tried in a helper first (facts/tried.py); what that could read must not abort here.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import shutil
 import struct
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from abiclash.facts.names_table import NameTable
 
 SHA = "ab" * 32
+DOCUMENT = b"[1, 2, 3]" * 20
 _EDIT = struct.Struct("<BBH4s")
 
 
@@ -47,33 +49,67 @@ def _written() -> tuple[WheelFacts, NameTable, dict[Path, bytes]]:
         files=(WheelFile("demo/_native.so", len(largest), ""),), objects=(replace(facts, path="demo/_native.so"),),
         not_analysed=(NotAnalysed("demo", "reason"),),
     )  # fmt: skip
-    root = scratch() / "store"
+    root = _root()
     Store(root).put(wheel, compact(table))
-    Store(root).put_document("plans", SHA, b"[1, 2, 3]" * 20)
+    Store(root).put_document("plans", SHA, DOCUMENT)
     return wheel, table, {path: path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
+def _root() -> Path:
+    return scratch() / "store"
+
+
 def run(raw: bytes) -> None:
-    wheel, table, files = _written()
+    kind = raw[0] % 4 if raw else 0
+    _, _, files = _written()
     changed = _edited(files, raw[1:])
-    forged = bool(raw[:1]) and raw[0] % 2 == 1
-    if forged:
+    if kind == 1:
         changed |= {path: content for path, content in files.items() if path.suffix == ".parquet"}
+    if kind in (1, 3):
         _forge(changed)
-    for path, content in changed.items():
-        if files[path] != content:
-            path.write_bytes(content)
-    store = Store(scratch() / "store")
-    found, document = store.get(SHA), store.get_document("plans", SHA)
-    if not forged:
+    if kind == 3:
+        _take(changed)
+    else:
+        _read(changed, honest=kind != 1)
+    _check_memory()
+
+
+def _read(changed: dict[Path, bytes], *, honest: bool) -> None:
+    wheel, table, files = _written()
+    different = {path: content for path, content in changed.items() if files[path] != content}
+    for path, content in different.items():
+        path.write_bytes(content)
+    found, document = _ask(Store(_root()))
+    if honest:
         assert found is None or not differences((found.objects[0], table), (wheel.objects[0], table))
-        assert document in (None, b"[1, 2, 3]" * 20)
+        assert document in (None, DOCUMENT)
+    for path in different:
+        path.write_bytes(files[path])
+
+
+def _take(changed: dict[Path, bytes]) -> None:
+    """Read what somebody publishes, into an empty store."""
+    mine = scratch() / "mine"
+    _ask(Store(mine, upstream=Published({str(path.relative_to(_root())): changed[path] for path in changed})))
+    shutil.rmtree(mine, ignore_errors=True)
+
+
+def _ask(store: Store) -> tuple[WheelFacts | None, bytes | None]:
+    _, table, _ = _written()
+    found, document = store.get(SHA), store.get_document("plans", SHA)
     with contextlib.suppress(StoreError):
         store.names(SHA, np.append(table.key[:3], np.uint64(7)))
-    _check_memory()
-    for path, content in files.items():
-        if changed[path] != content:
-            path.write_bytes(content)
+    return found, document
+
+
+@dataclass(frozen=True)
+class Published:
+    """Facts of somebody, in memory."""
+
+    files: dict[str, bytes]
+
+    def read(self, path: str) -> bytes | None:
+        return self.files.get(path)
 
 
 def _edited(files: dict[Path, bytes], edits: bytes) -> dict[Path, bytes]:
@@ -99,7 +135,8 @@ def _edited(files: dict[Path, bytes], edits: bytes) -> dict[Path, bytes]:
 def _forge(files: dict[Path, bytes]) -> None:
     """Make the manifest fit the changed files."""
     manifest = next(path for path in files if path.name == "manifest.json")
-    sums = {path.name: [len(content), zlib.crc32(content)] for path, content in files.items()}
+    others = {path: content for path, content in files.items() if path.parent == manifest.parent and path != manifest}
+    sums = {path.name: [len(content), zlib.crc32(content)] for path, content in others.items()}
     files[manifest] = json.dumps(sums).encode()
 
 

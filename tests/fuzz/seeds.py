@@ -115,6 +115,8 @@ def manifest() -> Iterator[bytes]:
 def store() -> Iterator[bytes]:
     for file in range(6):
         yield bytes([0, file, 0, 10, 0, 1, 2, 3, 4])
+        yield bytes([3, file, 0, 10, 0, 1, 2, 3, 4])
+        yield bytes([3, file, 2, 73, 0, 0xFD, 0, 0, 0])  # of references.parquet: the library aborts
         yield bytes([1, file, 1, 9, 0, 1, 2, 3, 4, file, 2, 4, 0, 0xFF, 0xFF, 0xFF, 0xFF])
 
 
