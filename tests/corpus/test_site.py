@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from abiclash.cli import app
 from abiclash.corpus import snapshot
 from abiclash.corpus.executor import LocalExecutor
 from abiclash.corpus.join import connect
@@ -136,11 +137,8 @@ def test_findings_are_queried_over_range_requests(site: Path) -> None:
     assert all(path == "/data/findings.parquet" for path, _ in sent)
 
 
-@pytest.mark.compiler
-@pytest.mark.parametrize("remote", [False, True])
-def test_a_scan_with_published_facts_downloads_no_wheel(
-    site: Path, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, remote: bool
-) -> None:
+def ask_only(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the package index of the test the only one."""
     for name, value in {
         "UV_DEFAULT_INDEX": f"{index.url}/simple/",
         "UV_CACHE_DIR": str(tmp_path / "uv"),
@@ -148,6 +146,14 @@ def test_a_scan_with_published_facts_downloads_no_wheel(
         "UV_NO_CONFIG": "1",
     }.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.mark.compiler
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_scan_with_published_facts_downloads_no_wheel(
+    site: Path, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, remote: bool
+) -> None:
+    ask_only(index, tmp_path, monkeypatch)
     here = tmp_path / f"fresh-{remote}"
     request = ScanRequest(
         ("alpha", "beta"), python="3.11", platform="manylinux_2_36_x86_64", host="debian-12", cache=here
@@ -159,6 +165,19 @@ def test_a_scan_with_published_facts_downloads_no_wheel(
     assert not found.not_analysed
     assert not list(here.rglob("*.whl"))
     assert scan(replace(request, offline=True)).findings == found.findings  # what was taken is kept
+
+
+@pytest.mark.compiler
+@pytest.mark.parametrize("words", ["plan", "bindings", "graph", "explain soname-collision"])
+def test_other_commands_take_published_facts(
+    words: str, site: Path, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_only(index, tmp_path, monkeypatch)
+    here = tmp_path / "fresh"
+    like = ["--python", "3.11", "--platform", "manylinux_2_36_x86_64", "--host", "debian-12", "--cache", str(here)]
+    status = app.run([*words.split(), "alpha", "beta", *like, "--facts", str(site / "facts")])
+    assert status in {None, 0}
+    assert not list(here.rglob("*.whl"))
 
 
 @pytest.mark.compiler

@@ -48,6 +48,7 @@ Examples:
 )
 @options.targets
 @options.HOST
+@options.FACTS
 @options.IMPORT
 @click.option("--plan", type=options.FILE, help="Play these loads (JSON lines) in the interpreter of --env.")
 @click.option("--order", metavar="NAMES", help="Import order, with commas (default: as given).")

@@ -57,6 +57,7 @@ def diff(
 @click.command("bisect")
 @options.targets
 @options.HOST
+@options.FACTS
 @click.option("--finding", default="", metavar="ID", help="Only this finding (default: all errors of the two).")
 @click.option("--reach", type=click.IntRange(1, 500), default=40, show_default=True, help="Releases to look at.")
 @click.option("--cured", is_flag=True, help="Look at newer releases: which one ended it.")

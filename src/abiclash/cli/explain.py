@@ -31,6 +31,7 @@ The script (bash, with uv on the PATH) makes an environment, shows the failing a
 @click.argument("identity", metavar="FINDING")
 @options.targets
 @options.HOST
+@options.FACTS
 @click.option("--report", type=options.FILE, help="JSON or SARIF of an earlier scan, instead of scanning TARGETs.")
 @options.output("text", "script")
 @options.QUIET

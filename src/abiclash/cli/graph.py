@@ -29,6 +29,7 @@ Exit status: 0 done; 2 could not be done; 3 done, but some input could not be re
 )
 @options.targets
 @options.HOST
+@options.FACTS
 @click.option("--packages", is_flag=True, help="One node for a package, not one for each of its objects.")
 @click.option("--finding", metavar="ID", help="Only one cause, with whom it concerns.")
 @click.option("--around", metavar="PACKAGE", help="Only a package and what it is tied to.")

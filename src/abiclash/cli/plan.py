@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.command("plan")
 @options.targets
 @options.HOST
+@options.FACTS
 @options.IMPORT
 @click.option(
     "--observe",

@@ -24,6 +24,7 @@ Exit status: 0 nothing to change, or something was found; 1 nothing was found; 2
 )
 @options.targets
 @options.HOST
+@options.FACTS
 @click.option(
     "--steps",
     type=click.IntRange(1, 20),
