@@ -11,6 +11,7 @@ import numpy as np
 
 from abiclash.errors import AbiclashError, WheelError
 from abiclash.facts.limits import Limits, over
+from abiclash.imports.absent import absent
 from abiclash.imports.documents import Digests
 from abiclash.imports.files import DirectoryFiles, Overlay, WheelFiles
 from abiclash.imports.world import Python
@@ -166,22 +167,26 @@ def _import_world(wheels: WheelSet, host: HostProfile, digests: Digests, fetcher
     modules.update({w.members.get(o.path, o.path): o.modules for w in wheels.installed for o in w.objects})
     release = [int(part) for part in interpreter.release.split(".") if part.isdigit()]
     major, minor, micro = (*release, 0, 0, 0)[:3]
+    python = Python(
+        version=(major, minor, micro),
+        suffixes=interpreter.suffixes,
+        builtins=interpreter.builtins,
+        machine=host.machine,
+        stdlib=stdlib,
+        dynload=None,
+        executable=interpreter.executable,
+        extensions=interpreter.extensions,
+        stdlib_imports=interpreter.stdlib_imports,
+    )
+    # In an environment that somebody made, what is not there is really missing.
+    resolved = [] if wheels.environment is not None else [line for wheel in wheels.wheels for line in wheel.requires]
     return ImportWorld(
-        Python(
-            version=(major, minor, micro),
-            suffixes=interpreter.suffixes,
-            builtins=interpreter.builtins,
-            machine=host.machine,
-            stdlib=stdlib,
-            dynload=None,
-            executable=interpreter.executable,
-            extensions=interpreter.extensions,
-            stdlib_imports=interpreter.stdlib_imports,
-        ),
+        python,
         tuple(trees),
         path,
         digests,
         modules.get,
+        absent(resolved, (wheel.name for wheel in wheels.wheels), python),
     )
 
 

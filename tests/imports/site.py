@@ -15,7 +15,7 @@ STDLIB: dict[str, tuple[str, ...]] = dict.fromkeys(
     (
         "os", "os.path", "importlib", "importlib.util", "importlib.machinery", "importlib.metadata", "ctypes", "copy",
         "ctypes.util", "types", "typing", "glob", "pathlib", "pkgutil", "platform", "warnings", "functools", "re",
-        "contextlib", "sysconfig", "logging", "itertools",
+        "contextlib", "sysconfig", "logging", "itertools", "inspect",
     ),
     (),
 )  # fmt: skip

@@ -115,12 +115,11 @@ class Bindings(Calls):
         """Return a decorated function or class: itself where the decorator's result is not known."""
         called = [self.eval(decorator, frame) for decorator in decorators]
         for decorator in reversed(called):
-            known = self.force(decorator)
-            if isinstance(known, Function) and not _takes_one(known):
-                continue  # it is itself decorated by what is not known: what is called is something else
-            result = self.call(known, [value], {}, frame)
+            result = self.call(decorator, [value], {}, frame)
             if result is not UNKNOWN and result is not None and not isinstance(result, Deferred):
                 value = result
+            elif isinstance(value, Function):
+                value.guessed = True
         return value
 
     def do_class(self, form: list[Form], frame: Frame) -> None:
@@ -134,12 +133,6 @@ class Bindings(Calls):
         for value in cls.vars.values():
             _adopt(value, cls)
         self.assign(name, self._decorate(decorators, cls, frame), frame)
-
-
-def _takes_one(function: Function) -> bool:
-    """Tell whether a function can be called with one argument."""
-    names, rest, *_ = function.source.function(function.index)[0]
-    return len(names) - len(function.defaults) <= 1 and (bool(names) or rest is not None)
 
 
 def _adopt(value: Value, cls: Class) -> None:

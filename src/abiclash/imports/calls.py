@@ -17,6 +17,7 @@ from abiclash.imports.values import (
     Frame,
     Function,
     Instance,
+    Module,
     Native,
     Raised,
     Signal,
@@ -33,6 +34,8 @@ MAX_LIBRARY_RUNS = 30
 MAX_RUNS = 400
 """Executions of one function with different arguments in one plan."""
 
+_STATE = ("setdlopenflags", "_getframe", "currentframe")
+"""How names end that functions use whose result depends on more than their arguments."""
 _VERSIONS = frozenset(("Version", "LooseVersion", "StrictVersion"))
 """Classes that compare version numbers, wherever they are vendored from."""
 
@@ -44,9 +47,11 @@ class Calls(Reach):
         super().__init__()
         self.depth = 0
         self.library_depth = 0
+        self.current: Module | None = None  # which is being executed
         self.local = 0  # doubt that the running statement adds to its module's
         self._runs: dict[tuple[int, int], int] = {}
         self._results: dict[object, Value] = {}
+        self._running: set[object] = set()
         self._kept: list[Value] = []  # keeps what `_results` is keyed by alive, so that no id is used twice
 
     def block(self, forms: list[Form], frame: Frame) -> Signal | None:
@@ -64,46 +69,48 @@ class Calls(Reach):
         if isinstance(function, Bound):
             return self.call(function.function, [*function.args, *args], {**function.kwargs, **kwargs}, frame)
         if isinstance(function, Function):
-            return self._call_function(function, args, kwargs)
+            return self._call_function(function, args, kwargs, frame)
         if isinstance(function, Class):
-            return self._construct(function, args, kwargs)
+            return self._construct(function, args, kwargs, frame)
         if isinstance(function, Instance):
             method = self.lookup(function.cls, "__call__")
             return UNKNOWN if method is MISSING else self.call(method, [function, *args], kwargs, frame)
         return UNKNOWN
 
-    def _construct(self, cls: Class, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    def _construct(self, cls: Class, args: list[Value], kwargs: dict[str, Value], frame: Frame) -> Value:
         if cls.name in _VERSIONS and args and (version := make_version(self.force(args[0]))) is not None:
             return version
         instance = Instance(cls)
         constructor = self.force(self.lookup(cls, "__init__"))
         if isinstance(constructor, Function):
             if self.reaches(constructor, args):
-                self._initialise(instance, constructor, args, kwargs)
+                self._initialise(instance, constructor, args, kwargs, frame)
             else:
-                instance.pending = lambda: self._initialise(instance, constructor, args, kwargs)
+                instance.pending = lambda: self._initialise(instance, constructor, args, kwargs, frame)
         elif args:
             name_module(instance, args)
         return instance
 
     def _initialise(
-        self, instance: Instance, constructor: Function, args: list[Value], kwargs: dict[str, Value]
+        self, instance: Instance, constructor: Function, args: list[Value], kwargs: dict[str, Value], frame: Frame
     ) -> None:
         """Run a constructor; what a skipped one would have set is unknown, not absent."""
-        instance.opaque = self._run(constructor, [instance, *args], kwargs) is UNKNOWN
+        instance.opaque = self._run(constructor, [instance, *args], kwargs, frame) is UNKNOWN
 
-    def _call_function(self, function: Function, args: list[Value], kwargs: dict[str, Value]) -> Value:
-        if function.module.name in INERT:
+    def _call_function(self, function: Function, args: list[Value], kwargs: dict[str, Value], frame: Frame) -> Value:
+        if function.module.name in INERT or (function.guessed and not _fits(function, args, kwargs)):
             return UNKNOWN
         kind = function.source.function(function.index)[3]
         if kind & COROUTINE:
             return UNKNOWN  # a coroutine that nobody awaits while modules are imported
         # A base class's constructor is called for what it does to the object, not for its result.
         if function.name == "__init__" or self.reaches(function, [*args, *kwargs.values()]):
-            return self._run(function, args, kwargs)
-        return Deferred(lambda: self._run(function, args, kwargs))
+            return self._run(function, args, kwargs, frame)
+        if args:
+            self.handed_over(function.name, args[0], frame)
+        return Deferred(lambda: self._run(function, args, kwargs, frame))
 
-    def _run(self, function: Function, args: list[Value], kwargs: dict[str, Value]) -> Value:
+    def _run(self, function: Function, args: list[Value], kwargs: dict[str, Value], caller: Frame) -> Value:
         """Execute a function's body, once for each set of known arguments."""
         library = self.is_library(function)
         key: object = (id(function), _key(args), _key(list(kwargs.values())), tuple(kwargs))
@@ -115,17 +122,21 @@ class Calls(Reach):
             return UNKNOWN
         if library and self.library_depth >= MAX_LIBRARY_DEPTH:
             return UNKNOWN
-        self._results[key] = UNKNOWN  # a recursive call does not go round again
+        running = (key, id(self.current))
+        if running in self._running:
+            return UNKNOWN  # a recursive call does not go round again; one from a module imported meanwhile does
         self._kept += [function, args, kwargs]
         parameters, _, _, kind = function.source.function(function.index)[:4]
-        inner = Frame(function.module, {}, _path(function), function.outer, function)
+        inner = Frame(function.module, {}, _path(function), function.outer, function, caller=caller)
         self._bind(function, parameters, args, kwargs, inner)
+        self._running.add(running)
         self.depth += 1
         self.library_depth += library
         local = self.local
         try:
             signal = self.block(function.source.block(function.index), inner)
         finally:
+            self._running.discard(running)
             self.depth -= 1
             self.library_depth -= library
             self.local = local
@@ -135,17 +146,15 @@ class Calls(Reach):
         if kind & GENERATOR:
             value = inner.yielded
         if library:
-            return UNKNOWN
-        if self.stateless(function):
+            value = UNKNOWN
+        if library or self.stateless(function):
             self._results[key] = value
-        else:
-            del self._results[key]
         return value
 
     def stateless(self, function: Function) -> bool:
         """Tell whether a second run with the same arguments would do nothing new."""
         chains = function.source.function(function.index)[1]
-        return not any(chain.endswith("setdlopenflags") for chain in chains)
+        return not any(chain.endswith(_STATE) for chain in chains)
 
     def _bind(
         self, function: Function, parameters: list[Form], args: list[Value], kwargs: dict[str, Value], frame: Frame
@@ -178,6 +187,15 @@ class Calls(Reach):
             return UNKNOWN
         finally:
             self.local = saved
+
+
+def _fits(function: Function, args: list[Value], kwargs: dict[str, Value]) -> bool:
+    """Tell whether a function can be called so: where not, it is not the function that is called."""
+    names, rest, *_ = function.source.function(function.index)[0]
+    if UNKNOWN in args:
+        return True  # maybe several
+    required = names[len(args) : len(names) - len(function.defaults)]
+    return all(name in kwargs for name in required) and (len(args) <= len(names) or rest is not None)
 
 
 def _path(function: Function) -> str:

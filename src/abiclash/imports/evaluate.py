@@ -67,7 +67,7 @@ class Evaluator:
         raise NotImplementedError
 
     def handed_over(self, function: Form, value: Value, frame: Frame) -> None:
-        """Note a library whose path is given to a function that is not known: C code that will open it."""
+        """Note a library whose path is given to a function that is not known, or that hands it to C code to open."""
         raise NotImplementedError
 
     def contains(self, table: Value, item: Value) -> bool | None:

@@ -36,7 +36,6 @@ class Loads(Executor):
         super().__init__()
         self.flags = RTLD_NOW  # what CPython opens extension modules with, as sys.setdlopenflags left it
         self.base = 0  # doubt of the module that is being executed
-        self.current: Module | None = None
         self.entries: list[Entry] = []
         self._sequence = 0
         self._loaded: dict[str, int] = {}

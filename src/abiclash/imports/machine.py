@@ -7,8 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 from abiclash.errors import NotAnalysed
+from abiclash.imports.absent import TAKEN_TO_SUCCEED
 from abiclash.imports.builtin import BUILTINS
 from abiclash.imports.cimports import c_imports
+from abiclash.imports.files import normalised
 from abiclash.imports.flags import RTLD_NOW
 from abiclash.imports.foreign import dlopen, open_library
 from abiclash.imports.loads import Loads
@@ -126,6 +128,9 @@ class Machine(Loads):
         found = self.find(name, search)
         if found is None and isinstance(holder, Module) and self._makes_modules(holder):
             return self._inner_module(name, holder, tail)
+        if found is None and not parent and normalised(name) in self.world.absent:
+            self.not_analysed[name] = NotAnalysed(f"import {name}", TAKEN_TO_SUCCEED)
+            return self._inner_module(name, None, tail)
         if found is None:
             raise Raised("ModuleNotFoundError", f"No module named '{name}'")
         self.execute_found(found, frame)
@@ -137,17 +142,16 @@ class Machine(Loads):
         return value
 
     def _makes_modules(self, holder: Module) -> bool:
-        """Tell whether modules below this one may exist without a file: it installs a finder of its own, or it is
-        the library's and its source is not at hand.
-        """
+        """Tell whether it may have submodules without a file: by a finder of its own, or as the library's, unread."""
         if holder.found.kind == "stdlib":
             return True
         return holder.found.kind in ("module", "package") and self.world.source(holder.found.path).mentions("meta_path")
 
-    def _inner_module(self, name: str, holder: Module, tail: str) -> Module:
-        """Return a module that another one makes itself and puts into sys.modules."""
+    def _inner_module(self, name: str, holder: Module | None, tail: str) -> Module:
+        """Return a module of which nothing can be read: another one makes it itself, or its package is not here."""
         inner = self.modules[name] = Module(name, Found(name, "builtin", ""), max(self.base, self.local), done=True)
-        holder.vars[tail] = inner
+        if holder is not None:
+            holder.vars[tail] = inner
         return inner
 
     def find(self, name: str, search: tuple[str, ...] | None) -> Found | None:
@@ -165,7 +169,9 @@ class Machine(Loads):
             return holder.search
         if not isinstance(holder, Instance):
             return ()
-        path = holder.vars.get("__path__")
+        path = self.force(holder.vars.get("__path__", MISSING))
+        if path is MISSING and isinstance(getter := self.lookup(holder.cls, "__getattr__"), Function):
+            path = self.lazily(getter, [holder, "__path__"], self.idle)
         if isinstance(path, list):
             return tuple(item for item in path if isinstance(item, str))
         above = self.modules.get(name.rpartition(".")[0])

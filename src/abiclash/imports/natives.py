@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from abiclash.imports import foreign, importing
+from abiclash.imports import foreign, frames, importing, specs
 from abiclash.imports.flags import RTLD
 from abiclash.imports.paths import OS_PATH, glob_function, listdir, matches, path_text
 from abiclash.imports.values import UNKNOWN, Bound, Native, Thing, Value, constant
@@ -56,7 +56,8 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "argv": [""],
         "gettrace": constant(None),
         "flags": Thing("namespace", "", dict.fromkeys(_FLAGS, 0)),
-        "meta_path": UNKNOWN,
+        "_getframe": frames.GETFRAME,
+        "meta_path": [*specs.FINDERS],
         "dont_write_bytecode": False,
         "getfilesystemencoding": constant("utf-8"),
     }
@@ -126,13 +127,14 @@ def native_modules(python: Python, world: ImportWorld) -> dict[str, dict[str, Va
         "logging": {"getLogger": constant(UNKNOWN), "basicConfig": constant(None)},
         **importing.NATIVES,
         "importlib.machinery": {
-            **importing.MACHINERY,
+            **specs.MACHINERY,
             "EXTENSION_SUFFIXES": list(python.suffixes),
             "SOURCE_SUFFIXES": [".py"],
             "BYTECODE_SUFFIXES": [".pyc"],
             "all_suffixes": constant([".py", ".pyc", *python.suffixes]),
         },
         **foreign.NATIVES,
+        **frames.NATIVES,
     }
 
 

@@ -71,7 +71,11 @@ class Module:
 
 @dataclass(eq=False, repr=False, slots=True)
 class Function:
-    """A function of a module that is read. outer: the frame it closes over. cls: the class that it is a method of."""
+    """A function of a module that is read.
+
+    outer: the frame it closes over. cls: the class that it is a method of. guessed: it stands for what a decorator
+    makes of it, which is not known.
+    """
 
     module: Module
     source: ModuleSource
@@ -81,6 +85,7 @@ class Function:
     keyword_defaults: list[Value]
     outer: Frame | None
     cls: Class | None = None
+    guessed: bool = False
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -161,7 +166,8 @@ class Thing:
 class Frame:
     """Names of one running block. vars: locals (a module's or class body's namespace there).
 
-    guards, expected: how many enclosing `try` statements catch ImportError, and NameError.
+    caller: who called the function. guards, expected: how many enclosing `try` statements catch ImportError, and
+    NameError.
     """
 
     module: Module
@@ -175,6 +181,7 @@ class Frame:
     expected: int = 0
     returned: list[Value] = field(default_factory=list)
     yielded: list[Value] = field(default_factory=list)
+    caller: Frame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,9 @@ class ImportWorld(Protocol):
     @property
     def path(self) -> list[str]: ...
 
+    @property
+    def absent(self) -> frozenset[str]: ...
+
     def find(self, name: str, search: Sequence[str] | None) -> Found | None: ...
     def top_names(self) -> frozenset[str]: ...
     def source(self, path: str) -> ModuleSource: ...
@@ -82,7 +85,8 @@ class World:
     """Trees of files merged into one search path.
 
     trees: in order of their precedence for a path. path: sys.path without the program's own directory.
-    modules_of: what the facts know of the dotted names in an extension module.
+    modules_of: what the facts know of the dotted names in an extension module. absent: normalised names of required
+    distributions that are not among the trees because they could not be read.
     """
 
     python: Python
@@ -90,6 +94,7 @@ class World:
     path: list[str]
     digests: Digests = field(default_factory=Digests)
     modules_of: Callable[[str], tuple[str, ...] | None] = lambda _path: None
+    absent: frozenset[str] = frozenset()
     not_analysed: dict[str, NotAnalysed] = field(default_factory=dict)
     _suffixes: tuple[tuple[str, Kind], ...] = ()
     _sources: dict[str, ModuleSource] = field(default_factory=dict)
