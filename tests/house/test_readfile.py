@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -67,6 +68,9 @@ main()
         ["scan", "large-1.0-py3-none-any.whl"],
         ["scan", "zero.so"],
         ["scan", "large.so"],
+        ["facts", "large.so"],
+        ["facts", "large-1.0-py3-none-any.whl"],
+        ["index", "large-1.0-py3-none-any.whl"],
         ["scan", "a", "--config", "zero.toml"],
         ["scan", "a", "--baseline", "zero.toml"],
         ["corpus", "show", "zero.toml"],
@@ -93,3 +97,22 @@ def test_odd_inputs(command: list[str], tmp_path: Path) -> None:
     assert done.returncode in {2, 3}, done
     assert "Traceback" not in done.stderr
     assert len((done.stdout + done.stderr).splitlines()) < 12
+
+
+def test_what_is_large_is_not_read_as_a_whole(tmp_path: Path) -> None:
+    """Sparse files of 10 GB: an ELF file without any table, and an empty zip archive at the end."""
+    library, wheel = tmp_path / "large.so", tmp_path / "large-1.0-py3-none-any.whl"
+    library.write_bytes(b"\x7fELF\2\1\1".ljust(16, b"\0") + b"\3\0\x3e\0\1\0\0\0".ljust(48, b"\0"))
+    os.truncate(library, 10 << 30)
+    with wheel.open("wb") as file:
+        file.seek(10 << 30)
+        file.write(b"PK\5\6".ljust(22, b"\0"))
+    told = {library: (0, "0 defined, 0 undefined"), wheel: (2, "more than the limit of 8589934592 (--limit file=")}
+    for path, (status, text) in told.items():
+        environ = {**os.environ, "ABICLASH_CACHE": str(tmp_path / "cache")}
+        full = [sys.executable, "-c", LIMITED, "facts", str(path)]
+        began = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+        done = subprocess.run(full, env=environ, capture_output=True, text=True, timeout=100, check=False)
+        assert done.returncode == status, done
+        assert text in done.stdout + done.stderr
+        assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - began < 5

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from abiclash.rules import static_tls
+from abiclash.rules.case import Stage
 from abiclash.rules.model import Confidence, Severity
 from abiclash.sources.host_profile import HostProfile
 from tests.rules.refusals import modelled, refused
@@ -93,6 +94,7 @@ def test_found_tells_what_was_left_then(site: Site) -> None:
     assert finding.evidence["taken"] == [{"object": "beta/libbeta.so", "bytes": 900}]
     assert finding.evidence["left"] >= 1664 - 900  # type: ignore[operator]
     assert finding.objects == ("alpha/libalpha.so", "beta/libbeta.so")
+    assert finding.summary.startswith("alpha and beta do not fit together:")
 
 
 def test_found_alone_is_a_warning_with_the_parts_of_the_load(site: Site) -> None:
@@ -153,7 +155,7 @@ def test_found_in_a_set_has_one_fingerprint(site: Site) -> None:
 def test_found_with_room_that_the_system_takes(site: Site) -> None:
     site.library("libsystem.so", variable(700, name="block"), system=True)
     for name in NAMES[:2]:
-        site.library(f"{name}/lib{name}.so", variable(700), needs=["libsystem.so"], flags=["-Wl,--no-as-needed"])
+        site.library(f"{name}/lib{name}.so", variable(700), needs=["libsystem.so"])
     case = site.case()
     assert refused(site, "alpha", "beta") == modelled(case, "alpha", "beta") != []
     (finding,) = static_tls.check(case)
@@ -191,20 +193,29 @@ def test_found_alone_though_another_package_has_a_smaller_copy(site: Site) -> No
 
 def test_found_in_company_though_another_package_fails_alone(site: Site) -> None:
     """One library fails for both; the set is what is told of."""
-    site.library("libx.so", variable(1000), system=True)
-    site.library("alpha/libalpha.so", "int nothing;", needs=["libx.so"], flags=["-Wl,--no-as-needed"])
+    site.library("alpha/libdeep.so", variable(1000), open_with=None)
+    site.library("alpha/libalpha.so", "int nothing;", needs=["alpha/libdeep.so"])
     site.library("beta/libhog.so", variable(900, name="hog"), open_with=None)
-    needs = ["libx.so", "beta/libhog.so"]
-    site.library("beta/libbeta.so", "int nothing;", needs=needs, flags=["-Wl,--no-as-needed"])
+    site.library("beta/libbeta.so", "int nothing;", needs=["alpha/libdeep.so", "beta/libhog.so"])
     site.library("gamma/libgamma.so", variable(900, name="taken"))
     case = site.case()
     (alone,) = refused(site, "beta")
     (message,) = refused(site, "gamma", "alpha")
-    assert alone == message == f"{site.paths['libx.so']}: {REFUSAL}"
+    assert alone == message == f"{site.paths['alpha/libdeep.so']}: {REFUSAL}"
     finding = next(iter(static_tls.check(case)))
     assert finding.severity is Severity.ERROR
+    assert finding.objects[0] == "alpha/libdeep.so"
     assert finding.failing_order is not None
-    assert len(finding.failing_order) > 1
+    assert len(finding.failing_order) == 3
+
+
+def test_found_alone_for_its_size_though_it_is_aligned(site: Site) -> None:
+    """The whole block is aligned to as much: that is not why it does not fit."""
+    site.library("beta/libbeta.so", variable(2000, align=64))
+    case = site.case()
+    assert case.alone["beta", Stage.IMPORT].process.tls.align == 64
+    (finding,) = static_tls.check(case)
+    assert "needs 2,000 bytes and" in finding.explanation
 
 
 def test_found_where_the_tunable_does_not_exist(site: Site) -> None:

@@ -107,7 +107,7 @@ def _object(path: Path) -> tuple[ObjectFacts, Mapping[int, bytes]]:
     from abiclash.facts.ranges import Ranges  # noqa: PLC0415
 
     try:
-        facts, table = read_object(Ranges.whole(path.read_bytes()), str(path))
+        facts, table = read_object(Ranges.mapped(path), str(path))
     except ElfError as error:
         raise ElfError(f"{path}: not a readable ELF file: {error}; get the file anew") from error
     return facts, {key: table.name(row) for row, key in enumerate(table.key.tolist())}

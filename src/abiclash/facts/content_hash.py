@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from abiclash.errors import FactsError
+from abiclash.facts.limits import Limits, over
 from abiclash.parsing import read_json
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def content_hash(path: Path, store: Store) -> str:
             known = store.get_document(_KIND, str(path.absolute()))
             if known is not None and (recorded := _recorded(known)).get("state") == state:
                 return str(recorded["sha256"])
+            if status.st_size > (most := Limits.load().file):
+                raise FactsError(f"{path}: it has {status.st_size} bytes, {over('file', most)}")
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise FactsError(f"{path}: cannot be read ({error.strerror}); check the path") from error

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from abiclash.errors import ElfError
 from abiclash.facts.content_hash import content_hash
 from abiclash.facts.elf import read_object
 from abiclash.facts.ranges import Ranges
@@ -28,11 +26,6 @@ def stored_object(path: Path, store: Store) -> tuple[str, ObjectFacts]:
     name = str(path.absolute())
     known = store.get_object(sha256)
     if known is None:
-        with path.open("rb") as file:
-            try:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except ValueError as error:  # how mmap says that the file is empty
-                raise ElfError(f"{path}: not an ELF file (it is empty)") from error
-        known, table = read_object(Ranges.whole(mapped), name)
+        known, table = read_object(Ranges.mapped(path), name)
         store.put_object(sha256, known, compact(table))
     return sha256, known if known.path == name else replace(known, path=name)

@@ -15,6 +15,7 @@ from functools import partial
 from operator import itemgetter
 from threading import Condition
 from typing import TYPE_CHECKING
+from zipfile import is_zipfile
 
 from abiclash.errors import FactsError, NotAnalysed
 from abiclash.facts.arena import Arena
@@ -143,6 +144,8 @@ class _Work:
     def _begin(self, path: Path, task: Task) -> None:
         """Hash a wheel and look it up; open it when it is not known."""
         try:
+            if path not in self._hashes and not is_zipfile(path):
+                Wheel(path).close()  # raises: what is no archive may be large, and is not hashed first
             sha256 = self._hashes.get(path) or content_hash(path, self._store)
             known = self._store.get(sha256)
             if known is not None:

@@ -22,12 +22,13 @@ _UNITS = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 class Limits:
     """The limits in force (a zip bomb is a few kilobytes, and inflates to terabytes).
 
-    directory: bytes of the zip directory. members: number of members. name: bytes of a member's name.
-    member: bytes of one inflated member. total: bytes of all inflated members. ratio: inflated to packed bytes, of
-    members beyond `free` bytes. text: bytes of a member that is read as a whole (metadata, Python source).
-    download: bytes of a file that a server sends without having promised its size.
+    file: bytes of a file on disk that is hashed, as a wheel is. directory: bytes of the zip directory. members: number
+    of members. name: bytes of a member's name. member: bytes of one inflated member. total: bytes of all inflated
+    members. ratio: inflated to packed bytes, of members beyond `free` bytes. text: bytes of a member that is read as a
+    whole (metadata, Python source). download: bytes of a file that a server sends without having promised its size.
     """
 
+    file: int = 8 << 30
     directory: int = 64 << 20
     members: int = 250_000
     name: int = 1024

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import os
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
@@ -11,11 +13,11 @@ from abiclash.errors import ElfError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from mmap import mmap
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    Buffer = bytes | bytearray | memoryview | mmap | NDArray[np.uint8]
+    Buffer = bytes | bytearray | memoryview | mmap.mmap | NDArray[np.uint8]
 
 
 def merge(wanted: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]:
@@ -55,6 +57,14 @@ class Ranges:
         """Return the ranges of a file that is in memory (or mapped) completely."""
         raw: NDArray[np.uint8] = np.frombuffer(buffer, dtype=np.uint8)
         return cls(len(raw), [(0, raw)] if len(raw) else [])
+
+    @classmethod
+    def mapped(cls, path: Path) -> Ranges:
+        """Return the ranges of a file on disk; only what is looked at is read. Raises OSError."""
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:  # nothing to map
+                return cls(0, [])
+            return cls.whole(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     @property
     def kept(self) -> list[tuple[int, int]]:
