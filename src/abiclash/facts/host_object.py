@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from abiclash.errors import ElfError
 from abiclash.facts.content_hash import content_hash
 from abiclash.facts.elf import read_object
 from abiclash.facts.ranges import Ranges
@@ -26,6 +27,9 @@ def stored_object(path: Path, store: Store) -> tuple[str, ObjectFacts]:
     name = str(path.absolute())
     known = store.get_object(sha256)
     if known is None:
-        known, table = read_object(Ranges.mapped(path), name)
+        try:
+            known, table = read_object(Ranges.mapped(path), name)
+        except ElfError as error:
+            raise ElfError(f"{path}: not an ELF file that can be read: {error}") from error
         store.put_object(sha256, known, compact(table))
     return sha256, known if known.path == name else replace(known, path=name)
