@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import struct
+import time
 import tracemalloc
 from typing import TYPE_CHECKING
 
@@ -138,11 +139,59 @@ def test_ring_of_hash_links_ends(elf_fixtures: ElfFixtures) -> None:
 
 def _sysv_hash_offset(raw: bytearray) -> int:
     """Return the address of DT_HASH, which lies in the first segment of a small library."""
+    return _dynamic(raw)[4][1]
+
+
+def _dynamic(raw: bytearray) -> dict[int, tuple[int, int]]:
+    """Return tag -> (offset of its entry, value); of a tag that occurs more than once the first."""
     for kind, _, offset, _, _, size, _, _ in struct.iter_unpack("<IIQQQQQQ", raw[64 : 64 + 56 * raw[56]]):
         if kind == 2:
-            tags = dict(struct.iter_unpack("<QQ", raw[offset : offset + size]))
-            return int(tags[4])
+            entries = enumerate(struct.iter_unpack("<QQ", raw[offset : offset + size]))
+            return {tag: (offset + 16 * row, value) for row, (tag, value) in reversed(list(entries))}
     pytest.fail("the fixture has no dynamic section")
+
+
+@pytest.mark.parametrize("at", [0xFFFFFFF0, (1 << 32) + 7, (1 << 64) - 8])
+def test_string_offsets_of_four_gigabytes(elf_fixtures: ElfFixtures, at: int) -> None:
+    """DT_NEEDED and DT_SONAME as far as that behind DT_STRTAB; st_name has 32 bits."""
+    original = elf_fixtures.build("versions-user").read_bytes()
+    tags = _dynamic(bytearray(original))
+    for tag in (1, 14):
+        raw = bytearray(original)
+        struct.pack_into("<Q", raw, tags[tag][0] + 8, at)
+        with pytest.raises(ElfError, match=r"offset 0x|string"):
+            _fast(bytes(raw))
+    raw = bytearray(original)
+    struct.pack_into("<I", raw, tags[6][1] + 24, 0xFFFFFFF0)  # the first symbol's; small libraries lie as mapped
+    with pytest.raises(ElfError, match=r"offset 0x|string"):
+        _fast(bytes(raw))
+
+
+def test_names_without_end(elf_fixtures: ElfFixtures) -> None:
+    """The string table has no NUL: names end with it, and are not as many times as long."""
+    raw = bytearray(elf_fixtures.build("versions").read_bytes())
+    tags = _dynamic(raw)
+    start, size = tags[5][1], tags[10][1]
+    raw[start : start + size] = b"n" * size
+    tracemalloc.start()
+    with contextlib.suppress(ElfError):
+        _, table = read_object(Ranges.whole(bytes(raw)), "endless")
+        assert max(len(table.name(row)) for row in range(len(table))) <= size
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("step", [0, 1, 4, 0xFFFFFFFC, 0xFFFFFFFF])
+@pytest.mark.parametrize(("base", "tag", "at"), [("versions", 0x6FFFFFFC, 16), ("versions-user", 0x6FFFFFFE, 12)])
+def test_version_chains_end(elf_fixtures: ElfFixtures, base: str, tag: int, at: int, step: int) -> None:
+    """vd_next and vn_next that lead nowhere or into themselves, with a count of 4 billion records."""
+    raw = bytearray(elf_fixtures.build(base).read_bytes())
+    tags = _dynamic(raw)
+    struct.pack_into("<I", raw, tags[tag][1] + at, step)
+    struct.pack_into("<Q", raw, tags[tag + 1][0] + 8, 0xFFFFFFFF)
+    began = time.process_time()
+    _survives(_fast, bytes(raw))
+    assert time.process_time() - began < 2
 
 
 def test_overlapping_version_records_end(elf_fixtures: ElfFixtures) -> None:
