@@ -26,6 +26,9 @@ _SECONDS_PER_NAME = 2
 _SECONDS = 60
 _MEMORY = 1 << 30
 _DEATHS = 8
+_KNOWN: dict[bytes, str] = {}
+"""What was made of names before, also of those that a helper died of."""
+_MOST_KNOWN = 1 << 16
 _TOGETHER = 256
 """Names of one question."""
 _RUNTIMES = ("libstdc++.so.6", "libc++abi.so.1", "libc++abi.dylib")
@@ -35,11 +38,14 @@ def demangle(names: Iterable[bytes]) -> dict[bytes, str]:
     """Return a readable form of each name; the name itself where it has none or could not be demangled."""
     wanted = set(names)
     shown = {name: raw_text(name) for name in wanted}
-    left = sorted(name for name in wanted if name.startswith(b"_Z") and len(name) <= LONGEST and b"\0" not in name)
+    coded = [name for name in wanted if name.startswith(b"_Z") and len(name) <= LONGEST and b"\0" not in name]
+    left = sorted(name for name in coded if name not in _KNOWN)
+    if len(_KNOWN) + len(left) > _MOST_KNOWN:
+        _KNOWN.clear()
+        left = sorted(coded)
     for name, answer in _answers(left, time.monotonic() + _SECONDS):
-        if answer:
-            shown[name] = raw_text(answer)
-    return shown
+        _KNOWN[name] = raw_text(answer or name)
+    return shown | {name: _KNOWN[name] for name in coded if name in _KNOWN}
 
 
 def _answers(names: list[bytes], end: float) -> Iterator[tuple[bytes, bytes]]:

@@ -22,6 +22,11 @@ HONEST = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_KNOWN", {})
+
+
 def test_honest_names() -> None:
     assert demangle(HONEST) == HONEST
 
@@ -67,6 +72,18 @@ class Deadly:
 def test_a_helper_that_dies_costs_one_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "_HELPER", Deadly(b"_Z2"))
     assert demangle([b"_Z1", b"_Z2", b"_Z3"]) == {b"_Z1": "!1", b"_Z2": "_Z2", b"_Z3": "!3"}
+
+
+def test_names_are_asked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    helper = Deadly(b"_Z2")
+    monkeypatch.setattr(room, "_HELPER", helper)
+    first = demangle([b"_Z1", b"_Z2"])
+    asked = helper.questions
+    assert demangle([b"_Z2", b"_Z1"]) == first
+    assert helper.questions == asked
+    monkeypatch.setattr(room, "_MOST_KNOWN", 2)
+    assert demangle([b"_Z1", b"_Z3"]) == {b"_Z1": "!1", b"_Z3": "!3"}
+    assert len(room._KNOWN) == 2
 
 
 def test_many_deadly_names_end_the_trying(monkeypatch: pytest.MonkeyPatch) -> None:
