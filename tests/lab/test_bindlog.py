@@ -95,6 +95,20 @@ def test_remarks_on_a_binding_do_not_end_a_relocation() -> None:
     assert [event.kind for event in found.events] == ["relocate", "nodelete", "nodelete"]
 
 
+def test_newer_linkers_look_up_their_own_afterwards() -> None:
+    """Since glibc 2.41: the program's last bindings are its own."""
+    names = ["dlclose", "dlopen", "setvbuf", "strtol"]
+    lines = log(
+        relocates(PROGRAM),
+        *(binds(PROGRAM, "/no/libc.so.6", name, "GLIBC_2.34") for name in names),
+        relocates("/no/ld.so"),
+        binds(PROGRAM, "/no/libc.so.6", "malloc", "GLIBC_2.2.5"),
+    )
+    found = read(lines)
+    assert symbols(found.bindings) == names
+    assert symbols(found.lookups) == ["malloc"]
+
+
 def test_the_linkers_own_four_lookups_come_before_its_second_relocation() -> None:
     own = ["calloc", "free", "malloc", "realloc"]
     lines = log(

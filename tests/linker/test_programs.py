@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.compiler
 FIXED = ["-no-pie", "-fno-pic", "-Wl,-rpath,$ORIGIN", "-Wl,-z,now"]
-BARE = ["-nostdlib"]
+BARE = ["-nostdlib", "-Wl,-z,noexecstack"]
 MAIN = "int main(int n, char **words) { return n > 9 ? use() : 0; }"
 
 
@@ -67,7 +67,7 @@ def test_a_protected_function_keeps_its_address_unless_the_program_has_one(
 ) -> None:
     """A data reference to an own protected function: the second look-up, of class PLT, decides."""
     source = ".globl f\n.type f, @function\n.{0} f\n.text\nf: ret\n.data\n.quad f\n"
-    flags = [*BARE, "-Wl,-z,noexecstack"]
+    flags = BARE
     lib = builder.library("lib.so", source.format("globl"), language="assembler", flags=flags)
     other = library(builder, "other.so", "int f(void) { return 2; }")
     program = builder.program(

@@ -32,7 +32,7 @@ CHANNELS = "bindings,files,scopes,reloc"
 """The LD_DEBUG channels that this reader understands."""
 
 _PREFIX = 12  # `%10d:\t`, elf/dl-misc.c _dl_debug_vdprintf
-_OWN_LOOKUPS = 4  # calloc, free, malloc, realloc
+_OWN_LOOKUPS = [b"calloc", b"free", b"malloc", b"realloc"]
 
 _HEAD = re.compile(rb"binding file (.+) \[\d+\] to (.+) \[\d+\]: \w+")
 _TAIL = re.compile(rb"(?: \[(.+)\])?\n")
@@ -204,9 +204,10 @@ class _Reader:
 
     def close(self, *, second_start: bool = False) -> None:
         """End the relocation of `current`. second_start: the next is ld.so itself, after the executable (rule 3)."""
-        if second_start:
-            self.lookups.update(self.rows(self.block[-_OWN_LOOKUPS:]))
-            del self.block[-_OWN_LOOKUPS:]
+        last = self.block[-len(_OWN_LOOKUPS) :] if second_start else []
+        if [line.partition(b" symbol `")[2].partition(b"'")[0] for line in last] == _OWN_LOOKUPS:
+            self.lookups.update(self.rows(last))
+            del self.block[-len(_OWN_LOOKUPS) :]
         if self.block:
             self.bindings.extend(self.rows(self.block))
             self.block.clear()
