@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.linker.conftest import Build
     from tests.linker.judge import Judge
 
 pytestmark = pytest.mark.compiler
@@ -143,6 +144,20 @@ def test_the_library_that_verneed_names_must_have_versions(judge: Judge) -> None
     if judge.host.libc_version < (2, 41):
         assert trial.said[0].startswith("Inconsistency detected by ld.so: dl-lookup.c: ")
     assert trial.said == trial.predicted_said
+
+
+@pytest.mark.parametrize("bind", ["weak", "global"])
+def test_a_look_up_that_goes_on_behind_weak_definitions_meets_more(
+    build: Build, judge: Judge, bind: Literal["weak", "global"]
+) -> None:
+    """Under LD_DYNAMIC_WEAK the library that verneed names may be met behind another one that has the symbol."""
+    build(Object(FIRST, FIRST, (), (Definition("x", bind=bind),)))
+    build(Object(SECOND, SECOND, (), (x(),)))
+    wants = Reference("x", version="V1", library=SECOND)
+    user = build(Object(USER, USER, (FIRST, SECOND), (), (wants,), runpath="$ORIGIN"))
+    trial = judge.ask(user, environ={"LD_DYNAMIC_WEAK": "1"})
+    assert trial.said == trial.predicted_said
+    assert (trial.said == ("opened",)) == (bind == "global" or judge.host.libc_version >= (2, 41))
 
 
 def test_the_whole_needed_version_must_exist_by_name_and_hash(judge: Judge) -> None:

@@ -25,7 +25,7 @@ from abiclash.linker.tables import (
 )
 
 EXECUTABLE = 0
-RULES = [Rules(), Rules(default_is_fallback=True), Rules(strong_only=True)]
+RULES = [Rules(), Rules(default_is_fallback=True)]
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,7 @@ def look_up(scope: list[list[Entry]], query: Query, rules: Rules) -> tuple[int, 
                 break
         if chosen is None and versions == 1:
             chosen = fallback
-        passed = BINDS_LOCALLY | WEAK if rules.strong_only else BINDS_LOCALLY
-        if chosen is not None and not entries[chosen].flags & passed:
+        if chosen is not None and not entries[chosen].flags & BINDS_LOCALLY:
             return file, chosen
     return NOT_FOUND, NOT_FOUND
 

@@ -20,7 +20,6 @@ from abiclash.linker.tables import (
     Q_HIDDEN,
     Q_PLT,
     UNDEFINED,
-    WEAK,
     Queries,
 )
 
@@ -62,15 +61,13 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What differs between C libraries and settings.
+    """What differs between C libraries.
 
     default_is_fallback: since glibc 2.42 a definition without a version satisfies a versioned reference only if the
     object has no exact match (bug 29190); before, whichever came first in the hash chain did.
-    strong_only: a weak definition is passed over: the first of two walks under LD_DYNAMIC_WEAK.
     """
 
     default_is_fallback: bool = False
-    strong_only: bool = False
 
 
 def search(definitions: Definitions, file: int, queries: Queries, rules: Rules, executable: int = NOT_FOUND) -> Matches:
@@ -169,8 +166,7 @@ def _first_matches(
         matches = np.union1d(matches, _sole_fallbacks(query, exact, fallback))
     # The first match counts; a local one then hides the others here, but not those of the next objects.
     matches = matches[_first_of_run(query[matches])]
-    passed = BINDS_LOCALLY | WEAK if rules.strong_only else BINDS_LOCALLY
-    winners: NDArray[np.intp] = matches[(offered[matches] & passed) == 0]
+    winners: NDArray[np.intp] = matches[(offered[matches] & BINDS_LOCALLY) == 0]
     return winners
 
 

@@ -6,15 +6,15 @@ of `relocation`, for they depend on the process.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from abiclash.glibc_versions import DEFAULT_IS_FALLBACK
 from abiclash.linker.definers import Definers
-from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, search_files
-from abiclash.linker.tables import NO_VERSIONS, Q_COPY, UNIQUE, Queries
+from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, search, search_files
+from abiclash.linker.tables import NO_VERSIONS, Q_COPY, UNIQUE, WEAK, Queries
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Sequence
@@ -95,27 +95,30 @@ class ScopeLookup:
             self._sorted[file] = order, queries.take(order)
         by_key, ordered = self._sorted[file]
         matches = Matches.none(len(by_key))
-        found, first = self._look_up(process, ordered, scope)
+        found, met = self._look_up(process, ordered, scope)
         matches.enter(by_key, found)
-        parts = (found,) if first is found else (found, first)
-        bare = sorted({pair for each in parts for pair in _without_versions(each, by_key, queries)})
+        bare = sorted({pair for each in met for pair in _without_versions(each, by_key, queries)})
         unique = np.flatnonzero(((matches.flags & UNIQUE) != 0) & ((queries.flags & Q_COPY) == 0))
         return LookedUp(matches, unique, bare)
 
-    def _look_up(self, process: Process, queries: Queries, scope: Sequence[int]) -> tuple[Matches, Matches]:
-        """Find each query's definition, and the first that it met. queries: sorted by key. scope: files in order.
+    def _look_up(self, process: Process, queries: Queries, scope: Sequence[int]) -> tuple[Matches, list[Matches]]:
+        """Find each query's definition, and what it met on the way. queries: sorted by key. scope: files in order.
 
-        They differ under LD_DYNAMIC_WEAK only: the definition is the first strong one, or else the first weak one.
+        Under LD_DYNAMIC_WEAK a look-up goes on behind weak definitions: the first strong one counts, or else the first.
         """
         executable = process.executable if process.executable is not None else NOT_FOUND
-        first = search_files(process.definitions, scope, queries, self._rules, executable)
         if not self._dynamic_weak:
-            return first, first
-        strong = replace(self._rules, strong_only=True)
-        matches = search_files(process.definitions, scope, queries, strong, executable)
-        left = np.flatnonzero(matches.file == NOT_FOUND)
-        matches.enter(left, first.take(left))
-        return matches, first
+            matches = search_files(process.definitions, scope, queries, self._rules, executable)
+            return matches, [matches]
+        matches, met = Matches.none(len(queries.key)), []
+        for file in scope:
+            pending = np.flatnonzero((matches.file == NOT_FOUND) | (matches.flags & WEAK != 0))
+            found = search(process.definitions(file), file, queries.take(pending), self._rules, executable)
+            met.append(Matches.none(len(queries.key)))
+            met[-1].enter(pending, found)
+            better = (found.file != NOT_FOUND) & ((matches.file[pending] == NOT_FOUND) | (found.flags & WEAK == 0))
+            matches.enter(pending[better], found.take(better))
+        return matches, met
 
 
 def listed(process: Process, part: Scope) -> tuple[int, ...]:
