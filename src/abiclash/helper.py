@@ -95,11 +95,16 @@ def _read(descriptor: int, count: int, end: float) -> bytes:
 
 
 def serve(answer: Callable[[bytes], bytes], memory: int) -> None:
-    """Answer questions until the parent goes away. memory: bytes of data that this process may have."""
+    """Answer questions until the parent goes away.
+
+    memory: bytes of data that this process may have, unless its parent may have less.
+    """
     import resource  # noqa: PLC0415 - only the helper needs it
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    bound = memory if most == resource.RLIM_INFINITY else min(memory, most)  # only root may raise it
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
     questions, answers = sys.stdin.buffer, sys.stdout.buffer
     while length := questions.read(_LENGTH.size):
         content = answer(questions.read(*_LENGTH.unpack(length)))

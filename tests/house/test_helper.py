@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODULE = """
-import os, time
+import os, resource, time
 from abiclash.helper import serve
 
 def answer(question):
@@ -30,6 +31,8 @@ def answer(question):
         os._exit(0)
     if question == b"lie":
         os.write(1, b"\\xff" * 8)
+    if question == b"limit":
+        return str(resource.getrlimit(resource.RLIMIT_DATA)).encode()
     if question == b"fill":
         return str(len(bytearray(2 << 30))).encode()
     return str(os.getpid()).encode() if question == b"who" else question
@@ -107,3 +110,14 @@ def test_where_none_can_be_started(helper: Helper, monkeypatch: pytest.MonkeyPat
         patch.setattr(sys, "executable", "/bin/true")
         assert helper.ask(b"who", 20) is None
     assert helper.ask(b"again", 20) == b"again"
+
+
+def test_a_lower_limit_of_the_parent_holds(helper: Helper) -> None:
+    """Only root may raise a limit; the helper must not die of trying."""
+    assert helper.ask(b"limit", 20) == str((1 << 30, 1 << 30)).encode()
+    child = os.fork()
+    if not child:
+        low = (500 << 20, 500 << 20)
+        resource.setrlimit(resource.RLIMIT_DATA, low)
+        os._exit(0 if helper.ask(b"limit", 20) == str(low).encode() else 1)
+    assert os.waitpid(child, 0)[1] == 0
