@@ -9,7 +9,7 @@ import pytest
 
 from abiclash.linker.link_map import Mode
 from tests.linker.assembly import Definition, Object, Reference
-from tests.linker.judge import GLOBAL, LAZY, NOLOAD, NOW, Close
+from tests.linker.judge import CRASHED, GLOBAL, LAZY, NOLOAD, NOW, Close
 from tests.linker.predicted import predict
 
 if TYPE_CHECKING:
@@ -160,6 +160,19 @@ def test_a_failed_load_that_used_what_stays_anyway(build: Build, judge: Judge, a
     trial = judge.ask((judge.folder / "keeper.so", GLOBAL), root, environ=environ).agree()
     front_first = algorithm == 2 and judge.host.libc_version < (2, 39)
     assert trial.unloaded == (["front.so", "root.so"] if front_first else ["root.so", "front.so"])
+
+
+def test_what_only_a_failed_load_pinned_can_be_closed_and_leaves_its_names(build: Build, judge: Judge) -> None:
+    """A bug of ld.so's: its table of unique symbols then points into memory that is gone (do_lookup_unique).
+
+    It crashes where nothing else has come to the same place, as with an object that is larger.
+    """
+    lib = build(Object("lib.so", None, (), UNIQUE))
+    user = build(Object("user.so", None, (), (), (Reference("u", "word"), MISSING)))
+    large = build(Object("large.so", None, (), (*UNIQUE, Definition("d", "data", size=1 << 20)), KEEP))
+    trial = judge.ask((lib, GLOBAL), user, Close(0), large).agree()
+    assert trial.said[-1] == CRASHED
+    assert trial.process.pinned.stale
 
 
 def test_a_failed_load_depends_on_what_it_came_to(build: Build, judge: Judge) -> None:

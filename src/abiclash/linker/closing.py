@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from abiclash.linker.process import Process
 
 
-def collect(process: Process, closed: LinkMap) -> list[LinkMap]:
+def collect(process: Process, closed: LinkMap, *, forced: bool) -> list[LinkMap]:
     """Unload what nothing holds any more; return it in the order in which it is destroyed.
 
-    closed: the object that dlclose got, or that could not be opened.
+    closed: the object that dlclose got, or (forced) that could not be opened.
     """
     gone = _unused(process, closed)
-    remove(process, gone)
+    remove(process, gone, forced=forced)
     return gone
 
 
@@ -61,7 +61,7 @@ def _bound(link: LinkMap) -> Sequence[int]:
     return [file for file in link.held if file not in (link.dependencies or ())]
 
 
-def remove(process: Process, gone: Sequence[LinkMap]) -> None:
+def remove(process: Process, gone: Sequence[LinkMap], *, forced: bool = True) -> None:
     """Take objects out of the process: out of scopes, names and the static TLS block."""
     files = {link.file for link in gone}
     for link in gone:
@@ -74,7 +74,7 @@ def remove(process: Process, gone: Sequence[LinkMap]) -> None:
             link.global_seen -= sum(file in files for file in process.global_scope[: link.global_seen])
         process.global_scope = [file for file in process.global_scope if file not in files]
     process.tls.release(gone)
-    process.pinned = process.pinned.without(files)
+    process.pinned = process.pinned.without(files, forced=forced)
     if process.init_first in files:
         process.init_first = None
     process.answers.clear()

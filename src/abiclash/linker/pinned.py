@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
 
@@ -51,13 +51,16 @@ class Pinned:
     """Which objects, by file id, are not to be unloaded; never changed in place.
 
     delayed: whether a mark waits until the load that made it has succeeded (NODELETE_AFTER_SUCCESS). active:
-    l_nodelete_active. pending: l_nodelete_pending.
+    l_nodelete_active. pending: l_nodelete_pending. stale: keys of unique symbols that ld.so's table still has though
+    their object was closed, marked by a failed load only: ld.so reads the unmapped name when it meets the same name
+    again, and what comes of it depends on addresses (as of glibc 2.43). The model takes it to find nothing there.
     """
 
     delayed: bool
     unique: UniqueTable = field(default_factory=UniqueTable)
     active: frozenset[int] = frozenset()
     pending: frozenset[int] = frozenset()
+    stale: frozenset[int] = frozenset()
 
     def __contains__(self, file: int) -> bool:
         """Tell whether relocations take an object for one that stays (is_nodelete)."""
@@ -80,13 +83,15 @@ class Pinned:
         """Return it after a load that succeeded (activate_nodelete)."""
         return replace(self, active=self.active | self.pending, pending=frozenset()) if self.pending else self
 
-    def without(self, files: Iterable[int]) -> Pinned:
-        """Return it after objects are gone."""
+    def without(self, files: Collection[int], *, forced: bool) -> Pinned:
+        """Return it after objects are gone. forced: for a load that failed, so that the table is cleared of them."""
         if not any(file in self for file in files):
             return self
+        left = () if forced else self.unique.key[np.isin(self.unique.file, list(files))].tolist()
         return replace(
             self,
             unique=self.unique.without(files),
             active=self.active.difference(files),
             pending=self.pending.difference(files),
+            stale=self.stale.union(left),
         )

@@ -160,7 +160,7 @@ class Process:
             event = LoadEvent(name, mode, None) if root is None else self._complete(root, name, mode, known)
         except LoadFailure as failure:
             new = [link for file, link in self.maps.items() if file not in known]
-            gone = closing.collect(self, root) if root is not None else []
+            gone = closing.collect(self, root, forced=True) if root is not None else []
             self.ended = failure.kind == "inconsistency"
             destroyed = () if self.ended else tuple(link.file for link in gone)
             begun = tuple(link for link in new if link.targets is not None and link.file not in self.maps)
@@ -232,7 +232,7 @@ class Process:
         if not link.opens or file in self.pinned.active:
             return ()
         link.opens -= 1
-        gone = closing.collect(self, link) if not link.opens and link.type is MapType.LOADED else []
+        gone = closing.collect(self, link, forced=False) if not link.opens and link.type is MapType.LOADED else []
         self.closed += gone
         return tuple(link.file for link in gone)
 
