@@ -90,6 +90,14 @@ def test_a_damaged_file_is_refused_in_these_words(build: Build, judge: Judge, na
     assert trial.said[0].endswith(DAMAGE[name].said)
 
 
+def test_a_file_where_a_directory_should_be(build: Build, judge: Judge) -> None:
+    """What strerror() says shows in the message, but for a search: that goes on to other directories."""
+    lib = build(PLAIN)
+    top = build(Object("top.so", "top.so", ("inside.so",), runpath=f"{lib}"))
+    said = judge.ask(lib / "inside.so", lib / "further" / "inside.so", top).agree().said
+    assert [text.rpartition(": ")[2] for text in said] == ["Not a directory"] * 2 + ["No such file or directory"]
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [

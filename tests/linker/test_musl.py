@@ -152,6 +152,12 @@ def test_run_paths_of_the_whole_chain_are_searched(make: Build, musl: MuslJudge,
     assert {Path(row[2]).parent.name for row in trial.bindings} == {"env"}
 
 
+def test_a_file_where_a_directory_should_be(make: Build, musl: MuslJudge) -> None:
+    """What strerror() says shows in the message."""
+    lib = make(simple("lib.so"))
+    assert musl.ask(lib / "inside.so").agree().said[0].endswith(": Not a directory")
+
+
 def test_unknown_tokens_disable_a_run_path(make: Build, musl: MuslJudge) -> None:
     """$LIB and $PLATFORM are not musl's."""
     make(Object("a/lib.so", None, (), F))

@@ -116,7 +116,7 @@ def _locate(process: Process, name: str, requester: LinkMap | None) -> tuple[str
     """Return (l_name, file) of what a name means to an object that asks."""
     world, host = process.world, process.host
     skipped = set()
-    tried = "/" in name
+    errno = "No such file or directory"
 
     def usable(candidate: int, path: str) -> bool:
         verdict = load_checks.verify(world, candidate, path, host)
@@ -128,18 +128,18 @@ def _locate(process: Process, name: str, requester: LinkMap | None) -> tuple[str
         file = world.find(path)
         if file is not None and usable(file, path):
             return path, file
+        errno = errno if file is not None else world.why_absent(path)
     else:
         main = process.maps.get(-1 if process.executable is None else process.executable)
         places = list(directories(requester, list(_chain(process, requester)), main, host))
-        tried = bool(places) or not (requester is not None and requester.facts.flags_1 & DF_1_NODEFLIB)
+        if not places and requester is not None and requester.facts.flags_1 & DF_1_NODEFLIB:
+            errno = ""  # nothing was tried
         found = find_library(name, iter(places), requester, world, host, usable)
         if found is not None:
             return found[0], found[1]
     if "class" in skipped:
         raise load_checks.wrong_class(name, host)
-    reason = "cannot open shared object file"
-    if tried:  # errno of the last attempt
-        reason += ": No such file or directory"
+    reason = "cannot open shared object file" + (errno and f": {errno}")
     raise LoadFailure("missing-library", name, reason, needed_by=requester.file if requester is not None else None)
 
 

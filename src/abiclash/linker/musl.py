@@ -149,7 +149,7 @@ class MuslProcess(Process):
             path = self._search(name, needed_by)
         file = self.world.find(path)
         if file is None:
-            raise _Missing(_NO_FILE)
+            raise _Missing(self.world.why_absent(path))
         same = self.maps.get(file)
         if same is not None and same is not main:
             if path != name and not same.names:
@@ -351,7 +351,7 @@ def _run_path(link: LinkMap) -> list[str]:
 
 def _not_loaded(name: str, missing: _Missing, needed_by: LinkMap | None = None) -> LoadFailure:
     """Return the failure of a dlopen, or of what needs a library."""
-    kind = "missing-library" if missing.errno == _NO_FILE else "bad-object"
+    kind = "bad-object" if missing.errno == _NO_EXEC else "missing-library"
     by = f" (needed by {needed_by.name})" if needed_by is not None else ""
     return LoadFailure(
         kind,

@@ -107,6 +107,15 @@ class World:
             self._found[path] = self._look_up(path)
         return self._found[path]
 
+    def why_absent(self, path: str) -> str:
+        """Return what strerror() says of opening a path that `find` does not know."""
+        above = posixpath.dirname(path)
+        while above not in ("", "/"):
+            if self.find(above) is not None:
+                return "Not a directory"
+            above = posixpath.dirname(above)
+        return "No such file or directory"
+
     def _look_up(self, path: str) -> int | None:
         for source in self._sources:
             real = source.realpath(path)
