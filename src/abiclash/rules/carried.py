@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -62,12 +62,9 @@ def links(run: Run) -> list[LinkMap]:
 
 def owned(case: Case, run: Run) -> list[tuple[str, LinkMap]]:
     """Return the loaded objects that packages install, with the package's name."""
-    at = ("owned", id(run))
-    known = cast("tuple[Run, list[tuple[str, LinkMap]]] | None", case._cache.get(at))  # noqa: SLF001 - shared by rules
-    if known is None:  # the run is kept with what was found in it, so that its identity stays its own
-        known = run, [(owner, link) for link in links(run) if (owner := case.owner(link.file)) is not None]
-        case._cache[at] = known  # noqa: SLF001
-    return known[1]
+    return case.once(
+        "owned", [run], lambda: [(own, link) for link in links(run) if (own := case.owner(link.file)) is not None]
+    )
 
 
 def requires(case: Case, package: str, other: str) -> bool:

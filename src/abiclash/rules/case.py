@@ -9,7 +9,7 @@ import posixpath
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from abiclash.facts.model import Place
 from abiclash.linker.lookup import NOT_FOUND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from abiclash.linker.process import LoadEvent, Process
     from abiclash.linker.world import World
     from abiclash.rules.model import PackageId
+
+T = TypeVar("T")
 
 
 class Stage(StrEnum):
@@ -112,7 +114,7 @@ class Case:
     plans: Mapping[tuple[str, ...], LoadPlan] = field(default_factory=dict)
     descriptors: tuple[Placed, ...] = ()
     erroneous: frozenset[tuple[str, ...]] = frozenset()
-    _cache: dict[object, object] = field(default_factory=dict, compare=False)
+    _made: dict[object, tuple[object, object]] = field(default_factory=dict, compare=False)
 
     @cached_property
     def requested(self) -> tuple[str, ...]:
@@ -124,6 +126,16 @@ class Case:
         """Joint runs, or the runs of single packages where only one was asked for; imports before later use."""
         runs = self.together or tuple(self.alone.values())
         yield from sorted(runs, key=lambda run: list(Stage).index(run.stage))
+
+    def once(self, name: Hashable, of: Sequence[object], make: Callable[[], T]) -> T:
+        """Return what `make` returns, made once for a name and the very objects that it is made of.
+
+        of: arrays of bindings, say, which runs share. They are kept too, so that no other gets their identity.
+        """
+        at = (name, *map(id, of))
+        if at not in self._made:
+            self._made[at] = make(), of
+        return cast("T", self._made[at][0])
 
     def facts(self, file: int) -> ObjectFacts:
         """Return the facts of a loaded file."""
@@ -145,12 +157,10 @@ class Case:
 
     def servers(self, link: LinkMap) -> frozenset[int]:
         """Return the files whose definitions an object's references got; runs share their arrays of bindings."""
-        name = ("servers", link.file, id(link.targets))
-        known = self._cache.get(name)
-        if not isinstance(known, frozenset):
-            known = frozenset() if link.targets is None else frozenset(np.unique(link.targets).tolist()) - {NOT_FOUND}
-            self._cache[name] = known
-        return known
+        targets = link.targets
+        if targets is None:
+            return frozenset()
+        return self.once("servers", [targets], lambda: frozenset(np.unique(targets).tolist()) - {NOT_FOUND})
 
     def package(self, file: int | None) -> PackageId | None:
         """Return the package that installs a file, None for the host's, or for no file."""

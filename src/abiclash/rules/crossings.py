@@ -6,9 +6,9 @@ alike: a process that goes on keeps the arrays of the one before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -147,14 +147,14 @@ def package_codes(case: Case) -> NDArray[np.int32]:
 
     A last entry stands for NOT_FOUND, so that targets index it as they are; it counts as the host's.
     """
-    known = case._cache.get("package codes")  # noqa: SLF001 - what rules share lives there
-    if isinstance(known, np.ndarray) and len(known) == len(case.world.paths) + 1:
-        return known
+    files = len(case.world.paths)
+    return case.once(("package codes", files), (), lambda: _package_codes(case, files))
+
+
+def _package_codes(case: Case, files: int) -> NDArray[np.int32]:
     numbers: dict[str, int] = {}
-    owners = [case.owner(file) for file in range(len(case.world.paths))]
-    codes = np.array([-1 if o is None else numbers.setdefault(o, len(numbers)) for o in owners] + [-1], dtype=np.int32)
-    case._cache["package codes"] = codes  # noqa: SLF001
-    return codes
+    owners = [case.owner(file) for file in range(files)]
+    return np.array([-1 if o is None else numbers.setdefault(o, len(numbers)) for o in owners] + [-1], dtype=np.int32)
 
 
 def crossings(case: Case, run: Run) -> list[Crossing]:
@@ -169,12 +169,7 @@ def changes(case: Case, run: Run) -> Sequence[Crossing]:
     A library that one package found missing and another's copy of the same soname stands in for is no change of a
     binding's meaning; which file serves a soname is another rule's matter.
     """
-    name = ("changes", id(run))
-    known = cast("tuple[Run, tuple[Crossing, ...]] | None", case._cache.get(name))  # noqa: SLF001 - shared by rules
-    if known is None:  # the run is kept with what was found in it, so that its identity stays its own
-        known = run, tuple(_changes(case, run)) if len(run.order) > 1 else ()
-        case._cache[name] = known  # noqa: SLF001
-    return known[1]
+    return case.once("changes", [run], lambda: tuple(_changes(case, run)) if len(run.order) > 1 else ())
 
 
 def _changes(case: Case, run: Run) -> Iterator[Crossing]:
@@ -192,15 +187,13 @@ def selected(
     case: Case, crossing: Crossing, name: Hashable, wanted: Callable[[Crossing], NDArray[np.bool_]]
 ) -> Sequence[tuple[str, Crossing]]:
     """Return some references by the package that serves them, found once for each crossing. name: tells them apart."""
-    at = ("selected", name, id(crossing))
-    known = cast("tuple[Crossing, tuple[tuple[str, Crossing], ...]] | None", case._cache.get(at))  # noqa: SLF001
-    if known is None:
+
+    def select() -> Sequence[tuple[str, Crossing]]:
         mask = wanted(crossing)
         part = crossing if mask.all() else crossing.take(mask)
-        # The crossing is kept with what was found in it, so that its identity stays its own.
-        known = crossing, tuple(by_package(case, part)) if len(part) else ()
-        case._cache[at] = known  # noqa: SLF001
-    return known[1]
+        return tuple(by_package(case, part)) if len(part) else ()
+
+    return case.once(("selected", name), [crossing], select)
 
 
 def using(names: Sequence[str]) -> Callable[[Crossing], NDArray[np.bool_]]:
@@ -209,14 +202,10 @@ def using(names: Sequence[str]) -> Callable[[Crossing], NDArray[np.bool_]]:
 
 
 def _crossing(case: Case, process: Process, link: LinkMap) -> Crossing | None:
-    if link.targets is None or link.target_rows is None:
+    targets, rows = link.targets, link.target_rows
+    if targets is None or rows is None:
         return None
-    # The recorded arrays live as long as the case, so their identity stands for their content.
-    name = ("crossing", link.file, id(link.targets))
-    if name not in case._cache:  # noqa: SLF001
-        case._cache[name] = _find_crossing(case, process, link, link.targets, link.target_rows)  # noqa: SLF001
-    found = case._cache[name]  # noqa: SLF001
-    return found if isinstance(found, Crossing) else None
+    return case.once("crossing", [targets], lambda: _find_crossing(case, process, link, targets, rows))
 
 
 def _find_crossing(
@@ -248,37 +237,31 @@ def _search_files(process: Process, link: LinkMap) -> Iterator[int]:
 
 
 def _changed(case: Case, crossing: Crossing, other: LinkMap, package: str) -> Crossing | None:
-    if other.targets is crossing.source.targets or other.targets is None or other.target_rows is None:
+    now, before, rows = crossing.source.targets, other.targets, other.target_rows
+    if before is now or before is None or rows is None:
         return None
-    name = ("changed", crossing.source.file, id(crossing.source.targets), id(other.targets), package)
-    if name not in case._cache:  # noqa: SLF001
-        alone = other.targets[crossing.rows]
-        keep = alone != crossing.target
-        for target in np.unique(crossing.target[keep]).tolist():
-            soname = case.facts(target).soname
-            for before in np.unique(alone[keep & (crossing.target == target)]).tolist():
-                if before != NOT_FOUND and soname is not None and case.facts(before).soname == soname:
-                    keep &= ~((crossing.target == target) & (alone == before))
-        whole = Crossing(
-            crossing.source,
-            crossing.rows,
-            crossing.target,
-            crossing.target_row,
-            crossing.means,
-            alone,
-            other.target_rows[crossing.rows],
-            package,
-        )
-        case._cache[name] = whole.take(keep) if keep.any() else None  # noqa: SLF001
-    found = case._cache[name]  # noqa: SLF001
-    return found if isinstance(found, Crossing) else None
+    return case.once(("changed", package), [now, before], lambda: _compared(case, crossing, before, rows, package))
+
+
+def _compared(
+    case: Case, crossing: Crossing, targets: NDArray[np.int32], target_rows: NDArray[np.int32], package: str
+) -> Crossing | None:
+    """Return the references of a crossing that are bound otherwise alone, that is to these definitions."""
+    alone = targets[crossing.rows]
+    keep = alone != crossing.target
+    for target in np.unique(crossing.target[keep]).tolist():
+        soname = case.facts(target).soname
+        for before in np.unique(alone[keep & (crossing.target == target)]).tolist():
+            if before != NOT_FOUND and soname is not None and case.facts(before).soname == soname:
+                keep &= ~((crossing.target == target) & (alone == before))
+    if not keep.any():
+        return None
+    return replace(crossing, alone=alone, alone_row=target_rows[crossing.rows], package=package).take(keep)
 
 
 def known_names(case: Case, keys: NDArray[np.uint64]) -> dict[int, str]:
     """Return the names of keys, remembering them: the runs of one case ask for the same few again and again."""
-    known = case._cache.setdefault("names", {})  # noqa: SLF001 - what rules share lives there
-    if not isinstance(known, dict):
-        raise TypeError("names")
+    known: dict[int, str] = case.once("names", (), dict)
     wanted = keys.tolist()
     missing = [key for key in wanted if key not in known]
     if missing:

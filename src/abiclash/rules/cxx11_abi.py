@@ -38,7 +38,7 @@ none, is left out.
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -149,13 +149,14 @@ def _crossings(
 
 def _names(case: Case, link: LinkMap, provider: int) -> tuple[str, ...]:
     """Return the C++ names that an object takes from another one, those of the standard library left out."""
-    at = ("cxx11 names", id(link.targets), provider)  # runs share their arrays of bindings
-    if at not in case._cache:  # noqa: SLF001 - what rules share lives there
+
+    def find() -> tuple[str, ...]:
         rows = np.flatnonzero(link.targets == provider)
         names = case.names(link.facts.symbols.key[link.facts.references.symbol[rows]].tolist()).values()
         own = (name for name in names if name.startswith(("_ZN", "_ZTI", "_ZTV")) and "NSt" not in name[:6])
-        case._cache[at] = tuple(sorted(own))  # noqa: SLF001
-    return cast("tuple[str, ...]", case._cache[at])  # noqa: SLF001
+        return tuple(sorted(own))
+
+    return case.once(("cxx11 names", provider), [link.targets], find)
 
 
 def _cached(case: Case, file: int, known: dict[int, str | None]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -94,16 +94,17 @@ def displacements(case: Case, run: Run) -> Iterator[Displaced]:
 
 def _of_link(case: Case, run: Run, link: LinkMap) -> Sequence[Displaced]:
     """Compare what an object's DT_NEEDED names mean here with what they mean when a package is alone."""
-    name = ("displaced", run.stage, link.file, link.direct)
-    if name not in case._cache:  # noqa: SLF001 - what rules share lives there
-        case._cache[name] = tuple(  # noqa: SLF001
+
+    def compare() -> tuple[Displaced, ...]:
+        return tuple(
             Displaced(link.file, needed, own, used)
             for (_, stage), solo in case.alone.items()
             if stage is run.stage and (other := solo.process.maps.get(link.file)) is not None
             for needed, own, used in zip(link.facts.needed, other.direct, link.direct, strict=False)
             if own != used
         )
-    return cast("tuple[Displaced, ...]", case._cache[name])  # noqa: SLF001
+
+    return case.once(("displaced", run.stage, link.file, link.direct), (), compare)
 
 
 def differ(case: Case, own: int, used: int) -> bool:

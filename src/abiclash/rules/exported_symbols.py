@@ -37,7 +37,7 @@ Shared libraries that exist to be linked to are left out. Whether an export is m
 from __future__ import annotations
 
 import posixpath
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -126,11 +126,8 @@ def _also_elsewhere(case: Case, name: str, found: dict[str, tuple[ObjectFacts, N
 
 def _keys(case: Case, package: CasePackage) -> NDArray[np.uint64]:
     """Return the keys of all names in a package's objects, sorted."""
-    at = ("keys", package.id)
-    if at not in case._cache:  # noqa: SLF001 - what rules share lives there
-        columns = [np.zeros(0, dtype=np.uint64), *(facts.symbols.key for facts in package.wheel.objects)]
-        case._cache[at] = np.sort(np.concatenate(columns))  # noqa: SLF001
-    return cast("NDArray[np.uint64]", case._cache[at])  # noqa: SLF001
+    columns = [np.zeros(0, dtype=np.uint64), *(facts.symbols.key for facts in package.wheel.objects)]
+    return case.once(("keys", package.id), (), lambda: np.sort(np.concatenate(columns)))
 
 
 def _finding(

@@ -93,11 +93,7 @@ class _Kinds:
 def _kinds_of(case: Case, run: Run, part: Crossing) -> _Kinds:
     """Sort references, once for all runs that show them and have the objects that served them before."""
     there = tuple(file for file in np.unique(part.alone).tolist() if file in run.process.maps)
-    at = ("kinds", id(part), there)
-    known = case._cache.get(at)  # noqa: SLF001 - what rules share lives there
-    if not isinstance(known, _Kinds):
-        known = case._cache[at] = _sorted_out(case, run, part)  # noqa: SLF001
-    return known
+    return case.once(("kinds", there), [part], lambda: _sorted_out(case, run, part))
 
 
 def _sorted_out(case: Case, run: Run, part: Crossing) -> _Kinds:

@@ -58,11 +58,7 @@ def halved(case: Case, run: Run) -> Iterator[Halved]:
 
 def _halves(case: Case, link: LinkMap, copies: dict[int, dict[str, str]]) -> list[Halved]:
     """Return how one copy is halved, by the copy that it shares with; runs share their arrays of bindings."""
-    name = ("halved", link.file, id(link.targets), tuple(copies))
-    known = case._cache.get(name)  # noqa: SLF001 - what rules share lives there
-    if not isinstance(known, list):
-        known = case._cache[name] = _find(case, link, copies)  # noqa: SLF001
-    return known
+    return case.once(("halved", link.file, *copies), [link.targets], lambda: _find(case, link, copies))
 
 
 def _find(case: Case, link: LinkMap, copies: dict[int, dict[str, str]]) -> list[Halved]:

@@ -43,7 +43,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -170,14 +170,15 @@ def _bound(case: Case, process: Process, file: int, names: tuple[str, ...]) -> t
     link = process.maps[file]
     if link.targets is None:
         return [], []
-    at = ("allocators", file, id(link.targets), names)
-    if at not in case._cache:  # noqa: SLF001 - what rules share lives there
+    targets = link.targets
+
+    def find() -> tuple[list[int], list[int]]:
         keys = link.facts.symbols.key[link.facts.references.symbol]
-        used = np.isin(keys, keys_of(names)) & (link.targets != NOT_FOUND)
+        used = np.isin(keys, keys_of(names)) & (targets != NOT_FOUND)
         onward = used & np.isin(keys, keys_of(_HAND_ON))
-        case._cache[at] = tuple(np.unique(link.targets[rows]).tolist() for rows in (used & ~onward, onward))  # noqa: SLF001
-    base, derived = cast("tuple[list[int], list[int]]", case._cache[at])  # noqa: SLF001
-    return base, derived
+        return np.unique(targets[used & ~onward]).tolist(), np.unique(targets[onward]).tolist()
+
+    return case.once(("allocators", names), [targets], find)
 
 
 def _heap(process: Process, file: int, depth: int = 0) -> int:

@@ -8,7 +8,7 @@ other is handled by code that may not agree on what is in it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -125,13 +125,14 @@ def _members_used(
     case: Case, user: LinkMap, library: LinkMap
 ) -> tuple[AbstractSet[int], Sequence[tuple[int, str, Family]]]:
     """Return the strong functions that an object takes from a library: all, and those of a family with their names."""
-    at = ("members used", id(user.targets), library.file)  # runs share their arrays of bindings
-    if at not in case._cache:  # noqa: SLF001 - what rules share lives there
+
+    def find() -> tuple[AbstractSet[int], Sequence[tuple[int, str, Family]]]:
         keys = strong_uses(user, library)
         names = known_names(case, keys).items()
         members = tuple((key, name, found) for key, name in names if (found := member_of(name)) is not None)
-        case._cache[at] = frozenset(keys.tolist()), members  # noqa: SLF001
-    return cast("tuple[frozenset[int], tuple[tuple[int, str, Family], ...]]", case._cache[at])  # noqa: SLF001
+        return frozenset(keys.tolist()), members
+
+    return case.once(("members used", library.file), [user.targets], find)
 
 
 def member_of(name: str) -> Family | None:

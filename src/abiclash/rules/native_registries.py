@@ -101,11 +101,7 @@ def native_clashes(case: Case, run: Run) -> dict[tuple[str, str, str], NativeCla
 
 def _bound_to(case: Case, link: LinkMap, keys: NDArray[np.uint64]) -> list[int]:
     """Return the files to which an object's references to one of the functions are bound; runs share their arrays."""
-    name = ("bound to", link.file, id(link.targets), keys.tobytes())
-    known = case._cache.get(name)  # noqa: SLF001 - what rules share lives there
-    if not isinstance(known, list):
-        known = case._cache[name] = _found_bound(link, keys)  # noqa: SLF001
-    return known
+    return case.once(("bound to", keys.tobytes()), [link.targets], lambda: _found_bound(link, keys))
 
 
 def _found_bound(link: LinkMap, keys: NDArray[np.uint64]) -> list[int]:

@@ -45,7 +45,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -136,12 +136,7 @@ def _clashes(case: Case, run: Run, part: Crossing) -> Iterator[Clash]:
 
 def _disagreeing(case: Case, part: Crossing) -> Sequence[tuple[int, str, int, int]]:
     """Return (row, kind, size in bytes that is expected, size there), found once for each crossing."""
-    at = ("disagreeing", id(part))
-    known = cast("tuple[Crossing, tuple[tuple[int, str, int, int], ...]] | None", case._cache.get(at))  # noqa: SLF001
-    if known is None:  # the crossing is kept with what was found in it, so that its identity stays its own
-        known = part, tuple(_compared(case, part))
-        case._cache[at] = known  # noqa: SLF001
-    return known[1]
+    return case.once("disagreeing", [part], lambda: tuple(_compared(case, part)))
 
 
 def _compared(case: Case, part: Crossing) -> Iterator[tuple[int, str, int, int]]:

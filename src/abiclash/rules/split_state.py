@@ -119,16 +119,16 @@ def splits(case: Case, run: Run) -> Iterator[Split]:
 
 def _captured_variables(case: Case, link: LinkMap) -> NDArray[np.intp]:
     """Return the rows of references to an object's own variables that end elsewhere; runs share their arrays."""
-    name = ("captured variables", link.file, id(link.targets))
-    known = case._cache.get(name)  # noqa: SLF001 - what rules share lives there
-    if isinstance(known, np.ndarray):
-        return known
-    rows = np.zeros(0, dtype=np.intp)
-    if link.targets is not None:
-        rows = np.flatnonzero(is_writable(link.facts.symbols.place)[link.facts.references.symbol])
-        rows = rows[(link.targets[rows] != NOT_FOUND) & (link.targets[rows] != link.file)]
-    case._cache[name] = rows  # noqa: SLF001
-    return rows
+    targets = link.targets
+    if targets is None:
+        return np.zeros(0, dtype=np.intp)
+
+    def find() -> NDArray[np.intp]:
+        rows: NDArray[np.intp] = np.flatnonzero(is_writable(link.facts.symbols.place)[link.facts.references.symbol])
+        elsewhere: NDArray[np.bool_] = (targets[rows] != NOT_FOUND) & (targets[rows] != link.file)
+        return rows[elsewhere]
+
+    return case.once("captured variables", [targets], find)
 
 
 def _victims(case: Case, run: Run, runtime: LinkMap, provider: int, keys: NDArray[np.uint64]) -> Iterator[Split]:
