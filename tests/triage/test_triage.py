@@ -57,7 +57,7 @@ Thread 1 "python" received signal SIGSEGV, Segmentation fault.
         ),
         (
             "ImportError: /v/site-packages/a/x.so: undefined symbol: _ZN3fooEv, version FOO_1",
-            "undefined-symbol",
+            "soname-collision",
             {"object": "/v/site-packages/a/x.so", "symbol": "_ZN3fooEv", "version": "FOO_1"},
         ),
         (
@@ -140,7 +140,7 @@ def test_a_backtrace_of_gdb() -> None:
     assert crash.packages == ("tensorflow",)
     first = causes(crash)[0]
     assert first.rule == "split-state"
-    assert "__once_proxy" in first.because or "call_once" in first.because
+    assert "once" in first.because
 
 
 def test_a_traceback_names_the_innermost_package_first() -> None:

@@ -30,6 +30,10 @@ def _lines(crash: Crash, causes: Sequence[Cause], paint: Paint, *, scanned: bool
         yield from paint.wrap("Give it the whole output: of python -X faulthandler, of gdb's bt, or of ImportError.", 0)
         return
     yield from _heard(crash, paint)
+    plain = [text for clue in crash.clues if not clue.message.rules for text in (clue.meaning, clue.advice)]
+    yield from (line for text in plain for line in paint.wrap(name(text, 2000), 0))
+    if not causes:
+        return
     yield ""
     yield paint("Likely causes, the likeliest first", "bold")
     said = set()

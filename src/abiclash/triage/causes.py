@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from abiclash.rules.model import Severity, by_weight
+from abiclash.triage.messages import MESSAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,17 +15,21 @@ if TYPE_CHECKING:
     from abiclash.rules.model import Finding, ScanResult
     from abiclash.triage.crash import Crash
 
+_HEAP = ("free", "malloc", "operator delete", "munmap_chunk")
 _BY_FRAME = (
-    (("__once_proxy", "call_once"), ("split-state", "runtime-capture")),
+    (("__once_proxy", "call_once", "__pthread_once"), ("split-state", "runtime-capture")),
     (("random_device",), ("split-state", "odr-mismatch")),
     (("_Unwind_", "__cxa_throw", "__gxx_personality", "__cxa_begin_catch"), ("unwinder", "split-state")),
-    (("google::protobuf", "descriptor"), ("shared-registry", "split-state")),
-    (("pybind11::detail",), ("shared-registry",)),
+    (("google::protobuf", "6google8protobuf", "descriptor"), ("shared-registry", "split-state")),
+    (("pybind11::detail", "8pybind116detail"), ("shared-registry",)),
     (("kmp_", "GOMP_", "omp_"), ("duplicate-openmp", "soname-collision")),
-    (("free", "malloc", "operator delete", "munmap_chunk"), ("interposed-allocator", "size-mismatch", "odr-mismatch")),
-    (("std::locale", "use_facet", "basic_ios", "ostream"), ("split-state", "size-mismatch", "runtime-capture")),
+    (_HEAP, ("interposed-allocator", "size-mismatch", "odr-mismatch")),
+    (
+        ("std::locale", "St6locale", "use_facet", "basic_ios", "ostream"),
+        ("split-state", "size-mismatch", "runtime-capture"),
+    ),
 )
-"""Parts of function names near the top of a stack, and the rules whose mechanism runs through them."""
+"""Parts of function names near the top of a stack, mangled or not, and the rules whose mechanism runs through them."""
 _ANY_CRASH = ("split-state", "soname-collision", "size-mismatch", "runtime-capture", "global-scope")
 """What ends a process without a message, most frequent first."""
 _TOP = 12
@@ -60,23 +65,33 @@ def causes(crash: Crash, result: ScanResult | None = None) -> tuple[Cause, ...]:
 
 
 def _of_text(crash: Crash) -> list[Cause]:
-    found: dict[str, Cause] = {}
-    for clue in crash.clues:
+    told: dict[str, Cause] = {}
+    for clue in sorted(crash.clues, key=lambda clue: MESSAGES.index(clue.message)):  # what tells most comes first there
         for rule in clue.message.rules:
-            found.setdefault(rule, Cause(rule, clue.meaning, clue.advice))
-    for frame in crash.native[:_TOP]:
-        for parts, rules in _BY_FRAME:
-            part = next((part for part in parts if part in frame.function), None)
-            for rule in rules if part else ():
-                where = f" in {posixpath.basename(frame.object)}" if frame.object else ""
-                because = f"The stack runs through {frame.function[:200]}{where}."
-                found.setdefault(rule, Cause(rule, because, _NEXT))
-    if (crash.fatal or crash.native) and not found:
+            told.setdefault(rule, Cause(rule, clue.meaning, clue.advice))
+    seen = _of_stack(crash, aside=_HEAP if told else ())
+    agreed = [rule for rule in seen if rule in told]
+    found = {rule: told[rule] for rule in agreed} | told | {rule: seen[rule] for rule in seen if rule not in told}
+    explained = any(not clue.message.rules for clue in crash.clues)
+    if (crash.fatal or crash.native) and not found and not explained:
         what = crash.fatal or "a crash"
         during = f" while {crash.importing[0]} was being imported" if crash.importing else ""
         for rule in _ANY_CRASH:
             found[rule] = Cause(rule, f"{what}{during}: this mechanism gives no message before it kills.", _NEXT)
     return list(found.values())
+
+
+def _of_stack(crash: Crash, aside: Sequence[str]) -> dict[str, Cause]:
+    """Return what the innermost frames speak for. aside: parts of names that say no more than a message did."""
+    found: dict[str, Cause] = {}
+    for frame in crash.native[:_TOP]:
+        for parts, rules in _BY_FRAME:
+            part = next((part for part in parts if part in frame.function and part not in aside), None)
+            for rule in rules if part else ():
+                where = f" in {posixpath.basename(frame.object)}" if frame.object else ""
+                because = f"The stack runs through {frame.function[:200]}{where}."
+                found.setdefault(rule, Cause(rule, because, _NEXT))
+    return found
 
 
 def _fit(finding: Finding, crash: Crash, ranks: Mapping[str, int], modules: Mapping[str, Sequence[str]]) -> int:

@@ -1,7 +1,7 @@
 """What a crash text says: messages, native and Python stack frames, and the packages that were at work.
 
 Understood are messages of dynamic linkers and libraries (`messages`), Python tracebacks, faulthandler's dumps (CPython
-Lib/test/test_faulthandler.py has their forms) and backtraces of gdb.
+Lib/test/test_faulthandler.py has their forms) and backtraces of gdb, of older glibc and of glog.
 """
 
 from __future__ import annotations
@@ -24,8 +24,14 @@ _LINE = 10_000
 _PYTHON = re.compile(r'^\s*File "(?P<path>[^"]{1,4096})", line (?P<line>\d{1,9}),? in (?P<function>\S{1,200})')
 _C_FRAME = re.compile(r'^\s*Binary file "(?P<object>[^"]{1,4096})"(?:, at (?P<function>[^\s+]{1,1000}))?')
 _EXTENSIONS = re.compile(r"^Extension modules: (?P<names>.*?)(?: \(total: \d+\))?$")
+_LIBC_FRAME = re.compile(
+    r"^(?P<object>/[^\s(\[]{1,4096})\((?P<function>[^+)\s]{0,1000})(?:\+0x[0-9a-f]+)?\) ?\[0x[0-9a-f]+\]"
+)
+_GLOG_FRAME = re.compile(r"^\s+@\s+0x[0-9a-f]{1,16}\s+(?P<function>\S.{0,1000})$")
 _FATAL = re.compile(
-    r"Fatal Python error: (?P<what>[^\n]{1,200})|(?:received|terminated with) signal (?P<signal>SIG\w+)"
+    r"Fatal Python error: (?P<what>[^\n]{1,200})|(?:received|terminated with|terminated by|interrupted by) signal"
+    r" (?:\d+: )?(?P<signal>SIG\w+)|^(?:\S{1,400}: line \d+: +\d+ )?(?P<shell>Segmentation fault|Aborted|Bus error|"
+    r"Illegal instruction|Floating point exception)\b(?= +\(core dumped\)|$)"
 )
 _SITE = re.compile(r"/(?:site|dist)-packages/(?P<top>[^/\s]+)")
 _BUNDLED = re.compile(r"[.]libs$|[.]dist-info$|[.]data$")
@@ -84,7 +90,7 @@ class Crash:
 def read(text: str) -> Crash:
     """Return what a crash text says. Text may be anything; of very much of it the end counts."""
     lines = [line[:_LINE] for line in text[-MAX_TEXT:].splitlines()]
-    native = list(_native(lines))
+    native = list(_native(_whole_frames(lines)))
     python = [match for line in lines if (match := _PYTHON.match(line))]
     faulted = any("(most recent call first)" in line for line in lines)
     importing = [owner for m in python if m["function"].endswith("module>") and (owner := package(m["path"]))]
@@ -94,7 +100,7 @@ def read(text: str) -> Crash:
     paths = [*(frame.object for frame in native), *objects, *(m["path"] for m in python)]
     ordered = tuple(dict.fromkeys(importing if faulted else reversed(importing)))
     named = dict.fromkeys([*ordered, *(owner for path in paths if (owner := package(path)))])
-    fatal = next((m["what"] or m["signal"] for line in lines if (m := _FATAL.search(line))), "")
+    fatal = next((m["what"] or m["signal"] or m["shell"] for line in lines if (m := _FATAL.search(line))), "")
     return Crash(clues, fatal, tuple(native), ordered, tuple(named), tuple(dict.fromkeys(loaded)))
 
 
@@ -129,12 +135,30 @@ def _clues(lines: Iterable[str]) -> Iterator[Clue]:
             break
 
 
+def _whole_frames(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines; of gdb's frames, which it breaks at the width of its terminal, each as one line."""
+    held = ""
+    for line in lines:
+        if held and line.startswith("   ") and len(held) < _LINE:
+            held = f"{held} {line.strip()}"
+            continue
+        if held:
+            yield held
+        held = line if line.startswith("#") else ""
+        if not held:
+            yield line
+    if held:
+        yield held
+
+
 def _native(lines: Iterable[str]) -> Iterator[Frame]:
     for line in lines:
         if frame := gdb_frame(line):
             yield Frame(frame.function, frame.object)
-        elif match := _C_FRAME.match(line):  # faulthandler's C stack, CPython 3.14
+        elif match := _C_FRAME.match(line) or _LIBC_FRAME.match(line):  # faulthandler's of CPython 3.14; glibc < 2.26
             yield Frame(match["function"] or "", match["object"])
+        elif match := _GLOG_FRAME.match(line):
+            yield Frame(match["function"])
 
 
 def _extensions(line: str) -> list[str]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 class Message:
     """One wording. Named groups: object (a file), symbol, version, wanted (a file) are what it tells.
 
-    rules: those that look for this mechanism, the likeliest first. meaning: a sentence that may use the groups.
-    advice: what to do next, whatever a scan finds.
+    rules: those that look for this mechanism, the likeliest first; none for what is no clash of packages. meaning: a
+    sentence that may use the groups. advice: what to do next, whatever a scan finds.
     """
 
     pattern: re.Pattern[str]
@@ -33,7 +33,20 @@ _FILE = r"(?<![^\s:'\"])(?P<object>[^\s:'\"]{1,4096})"
 _SYMBOL = r"(?P<symbol>[^\s,:()]{1,4096})"
 _WANTED = r"(?P<wanted>[^\s:'\"]{1,4096})"
 
+_UNDEFINED = (
+    "Where another package is to define it (an extension of torch, say), import that package first, in the release this"
+    " one was built for; else see which file each needed library came from."
+)
+
 MESSAGES = (
+    _message(
+        rf"{_FILE}: version `(?P<version>GLIBC_[^'\s]{{1,200}})' not found"
+        r"(?: \(required by (?P<wanted>[^\s)]{1,4096})\))?",
+        "platform-tag missing-version",
+        "{wanted} needs version {version} of {object}, and the C library of this system is older: no order of imports"
+        " changes that.",
+        "Take a wheel for an older manylinux (an older release may have one), or a newer system.",
+    ),
     _message(
         rf"{_FILE}: version `(?P<version>[^'\s]{{1,200}})' not found(?: \(required by (?P<wanted>[^\s)]{{1,4096}})\))?",
         "missing-version",
@@ -41,11 +54,39 @@ MESSAGES = (
         "Import the package that brings the newer copy first, or update the one that brings the older.",
     ),
     _message(
-        rf"{_FILE}: undefined symbol: {_SYMBOL}(?:, version (?P<version>[^\s)]{{1,200}}))?",
-        "undefined-symbol cxx11-abi soname-collision",
+        rf"{_FILE}: undefined symbol: {_SYMBOL}, version (?P<version>[^\s)]{{1,200}})",
+        "soname-collision undefined-symbol",
+        "{object} needs {symbol} in version {version}, and the library that is in the process under that name does not"
+        " have it: it is another build.",
+        "See which file that library came from: a package that was imported earlier brings another one of its name.",
+    ),
+    _message(
+        rf"{_FILE}: undefined symbol: (?P<symbol>_Z(?=\S{{0,4000}}(?:__cxx11|[KRP]Ss|Ss[a-z]*$))[^\s,:()]{{1,4094}})",
+        "cxx11-abi undefined-symbol",
+        "{object} needs {symbol}, a function with C++ strings in its signature, and no library that it can see defines"
+        " it: the two sides were built for different strings (_GLIBCXX_USE_CXX11_ABI), or for different releases.",
+        _UNDEFINED,
+    ),
+    _message(
+        rf"{_FILE}: undefined symbol: {_SYMBOL}",
+        "undefined-symbol soname-collision",
         "{object} needs {symbol}, and no library that it can see defines it: a library of the right name but of another"
         " build is in its place, or one is missing.",
-        "Check which file each needed library came from; two packages that bundle the same soname are the usual cause.",
+        _UNDEFINED,
+    ),
+    _message(
+        rf"{_FILE}: symbol {_SYMBOL}(?:, version (?P<version>[^\s)]{{1,200}}))? not defined in file {_WANTED} with link"
+        " time reference",
+        "soname-collision missing-version",
+        "{object} needs {symbol} of {wanted}, and the library that is in the process under that name does not have it:"
+        " it is another build.",
+        "See which file that library came from: a package that was imported earlier brings another one of its name.",
+    ),
+    _message(
+        rf"{_FILE}: (?:wrong ELF class: ELFCLASS\d\d|invalid ELF header|file too short|ELF load command )",
+        "bad-object",
+        "{object} is no library that this system can load: it is of another machine, or damaged.",
+        "Install the package again, for this machine (pip install --force-reinstall --no-cache-dir).",
     ),
     _message(
         rf"Error relocating {_FILE}: {_SYMBOL}: symbol not found",
@@ -79,7 +120,7 @@ MESSAGES = (
         "Install what provides {object}; a wheel should bring it along.",
     ),
     _message(
-        r"Inconsistency detected by ld\.so: (?P<symbol>dl-[\w.-]{1,40})",
+        r"Inconsistency detected by ld\.so: (?:\.\./)?(?:elf/)?(?P<symbol>dl-[\w.-]{1,40})",
         "loader-abort missing-version soname-collision",
         "The dynamic linker found libraries that contradict the symbol versions they were linked with ({symbol}).",
         "Two packages bring different builds under one library name: try the other import order, update one of them.",
@@ -92,7 +133,14 @@ MESSAGES = (
         "Install a NumPy of the major version it was built for, or a newer release of the package.",
     ),
     _message(
-        r"File already exists in database|descriptor_database\.cc|Couldn't build proto file into descriptor pool|"
+        r"compiled against version \S{1,40} of the Protocol Buffer runtime library, which is not compatible",
+        "soname-collision shared-registry",
+        "Code that was generated for one release of protobuf runs with the library of another one.",
+        "See which package brings that protobuf library; try the other import order, or releases that agree.",
+    ),
+    _message(
+        r"File already exists in database|descriptor_database\.cc|GeneratedDatabase\(\)->Add|"
+        r"Couldn't build proto file into descriptor pool|"
         r"duplicate file name (?P<symbol>[\w./-]{1,200}\.proto)",
         "shared-registry",
         "Two packages register the same protobuf descriptions in one registry.",
@@ -130,6 +178,13 @@ MESSAGES = (
         "The heap is damaged: memory came from one copy of a library and went back to another, or two sides disagree"
         " about the size of an object.",
         "Find the two copies: see which packages bring the same library.",
+    ),
+    _message(
+        r"Illegal instruction|SIGILL",
+        "",
+        "The processor does not know an instruction: a library was built for a newer one. This is no clash of"
+        " packages.",
+        "Look for a build for older processors, or build the package on this machine.",
     ),
     _message(
         r"terminate called (?:after throwing|without an active exception|recursively)",
