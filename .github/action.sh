@@ -21,7 +21,6 @@ venv=${RUNNER_TEMP:-/tmp}/abiclash-venv
 arguments=("$command")
 # shellcheck disable=SC2206
 arguments+=(${ABICLASH_TARGETS:-} ${ABICLASH_ARGS:-})
-[ "$command" = check ] && [ "$format" = sarif ] && format=json
 [ "$command" = check ] || arguments+=(--fail-on "$fail_on")
 [ -z "${ABICLASH_AGAINST:-}" ] || arguments+=(--against "$ABICLASH_AGAINST")
 [ -z "${ABICLASH_PYTHON:-}" ] || arguments+=(--python "$ABICLASH_PYTHON")

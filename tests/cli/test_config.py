@@ -14,6 +14,8 @@ import pytest
 
 from abiclash.cli import app
 from abiclash.control import suppressions
+from abiclash.gate import policy
+from abiclash.gate.difference import MEANINGS
 from abiclash.rules.registry import rules
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +31,9 @@ def test_the_schema_knows_what_the_reader_knows(schema: Any) -> None:
     jsonschema.Draft7Validator.check_schema(schema)
     assert set(schema["properties"]) == set(suppressions._TABLES)
     assert set(schema["definitions"]["suppression"]["properties"]) == suppressions._KEYS
+    check = schema["definitions"]["check"]["properties"]
+    assert set(check) == policy.KEYS
+    assert check["block-changes"]["items"]["enum"] == list(MEANINGS)
     assert schema["definitions"]["rule"]["enum"] == sorted(entry.rule.id for entry in rules())
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import zlib
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,16 @@ def test_what_can_be_read() -> None:
     assert readable([GOOD, GOOD])
     assert readable([])
     assert not readable([GOOD, b"PAR1"])
+
+
+def test_within_a_limit_that_was_set_before() -> None:
+    """An upload check bounds its memory: published facts were refused there, and everything was downloaded."""
+    program = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (1 << 30, 1 << 30));"
+        "from abiclash.facts.tried import readable; content = sys.stdin.buffer.read();"
+        "sys.exit(not (readable([content]) and not readable([b'PAR1']) and readable([content, content])))"
+    )
+    subprocess.run([sys.executable, "-c", program], input=GOOD, check=True)
 
 
 def test_files_of_others_that_abort_the_library_cost_only_themselves(tmp_path: Path) -> None:

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 import jsonschema
 import pytest
 
-from abiclash.cli import app
+from abiclash.cli import app, check
 from abiclash.cli.neighbours import neighbours
 from abiclash.errors import UsageError
 from abiclash.gate.bounded import OUT_OF_TIME, Scanner
 from abiclash.gate.policy import Policy, read_policy
 from abiclash.gate.target import fit
 from abiclash.gate.worker import Refused
-from abiclash.reports import gate
+from abiclash.reports import difference, gate
 from abiclash.scanning import ScanRequest
 from tests.cli.test_scan_command import FIRST, LEAK, RUNTIME, SECOND, SUFFIX
+from tests.reports.test_sarif import checked_log
 from tests.support import Builder, make_wheel
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def test_what_a_release_changes(dist: Path, capsys: pytest.CaptureFixture[str]) 
     wheels = [_wheel(dist, "first"), _wheel(dist, "first", "1.1")]
     assert app.run(["check", "--diff", *wheels, "--format", "json"]) == 0
     document = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(json.loads(difference.schema())).validate(document)
+    assert (document["verdict"], document["not_analysed"]) == ("pass", [])
     changes = {change["kind"]: change for change in document["changes"]}
     assert len(changes["exports"]["new"]) == 32
     assert {"at", "exported_0"} <= set(changes["exports"]["new"])
@@ -125,6 +128,77 @@ def test_what_a_release_changes(dist: Path, capsys: pytest.CaptureFixture[str]) 
     assert "and 26 more" in text
     assert app.run(["check", "--diff", wheels[0], wheels[0]]) == 0
     assert "Nothing that neighbours could notice" in capsys.readouterr().out
+
+
+@pytest.mark.compiler
+def test_what_blocks_a_release(dist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wheels = [_wheel(dist, "first"), _wheel(dist, "first", "1.1")]
+    (tmp_path / "gate.toml").write_text('block-changes = ["exports", "runtimes"]\nincomplete = "block"\n')
+    arguments = ["check", "--diff", *wheels, "--policy", str(tmp_path / "gate.toml")]
+    assert app.run([*arguments, "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["verdict"] == "block"
+    assert [change["kind"] for change in document["changes"] if change["blocks"]] == ["exports"]
+    assert app.run(arguments) == 1
+    assert "exports (blocks): 32 new" in capsys.readouterr().out
+    assert app.run(["check", "--diff", *reversed(wheels), "--policy", str(tmp_path / "gate.toml")]) == 0  # all gone
+
+
+@pytest.mark.compiler
+def test_a_comparison_is_bounded_and_ends_with_a_verdict(
+    dist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "first-1.2-py3-none-linux_x86_64.whl"
+    broken.write_bytes(b"PK no zip")
+    assert app.run(["check", "--diff", _wheel(dist, "first"), str(broken), "--format", "json"]) == 3
+    document = json.loads(capsys.readouterr().out)
+    jsonschema.Draft202012Validator(json.loads(difference.schema())).validate(document)
+    assert document["verdict"] == "incomplete"
+    assert broken.name in document["not_analysed"][0]["what"]
+    assert app.run(["check", "--diff", _wheel(dist, "first"), str(broken)]) == 3
+    assert "not a readable zip file" in capsys.readouterr().out
+    with Scanner(0.01, 4096) as scanner:
+        wheels = (dist / broken.name.replace("1.2", "1.0"), broken)
+        assert scanner.compare(*wheels, None) is OUT_OF_TIME or scanner.compare(*wheels, None) is OUT_OF_TIME
+    with Scanner(60, 24) as scanner:
+        assert isinstance(scanner.compare(*wheels, None), Refused)
+
+
+@pytest.mark.compiler
+def test_sarif_of_a_check(
+    dist: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Findings are shown where the project is named, where that file is at hand."""
+    against = tmp_path / "names.txt"
+    against.write_text(f"second @ {_wheel(dist, 'second')}\n")
+    arguments = ["check", _wheel(dist, "first"), _wheel(dist, "first", "1.1"), "--against", str(against), "--offline"]
+    monkeypatch.chdir(tmp_path)
+    assert app.run([*arguments, "--format", "sarif"]) == 1
+    [run] = checked_log(capsys.readouterr().out)["runs"]
+    assert run["automationDetails"]["id"] == "abiclash/check/"
+    [clash] = [result for result in run["results"] if result["ruleId"] == "split-state"]
+    assert (clash["level"], clash["properties"]["blocks"]) == ("error", True)
+    uris = [place["physicalLocation"]["artifactLocation"]["uri"] for place in clash["locations"]]
+    assert uris == ["first-1.0-py3-none-linux_x86_64.whl", "first-1.1-py3-none-linux_x86_64.whl"]
+    (tmp_path / "pyproject.toml").write_text(
+        '[project]\nname = "First"\n[[tool.abiclash.suppress]]\nrule = "split-state"\nreason = "known"\n'
+        "expires = 2999-01-01\n"
+    )
+    assert app.run([*arguments, "--format", "sarif"]) == 0
+    [run] = checked_log(capsys.readouterr().out)["runs"]
+    [clash] = [result for result in run["results"] if result["ruleId"] == "split-state"]
+    assert clash["suppressions"] == [{"kind": "external", "justification": "known"}]
+    [place] = clash["locations"]
+    assert place["physicalLocation"] == {"artifactLocation": {"uri": "pyproject.toml"}, "region": {"startLine": 2}}
+
+
+@pytest.mark.compiler
+def test_sarif_of_what_a_release_changes(dist: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wheels = [_wheel(dist, "first"), _wheel(dist, "first", "1.1")]
+    assert app.run(["check", "--diff", *wheels, "--format", "sarif"]) == 0
+    [run] = checked_log(capsys.readouterr().out)["runs"]
+    levels = {result["ruleId"]: result["level"] for result in run["results"]}
+    assert levels["change-exports"] == levels["change-static-tls"] == "note"
 
 
 @pytest.mark.compiler
@@ -183,6 +257,8 @@ def test_policies() -> None:
         ({"fail-on": "never ever"}, "is one of"),
         ({"against": "numpy"}, "list of names"),
         ({"time-limit": True}, "whole number"),
+        ({"block-changes": ["colour"]}, "no such kind of change"),
+        ({"facts": ["x"]}, "a text in quotes"),
     ],
 )
 def test_policies_that_make_no_sense(table: dict[str, object], message: str) -> None:
@@ -195,8 +271,16 @@ def test_neighbours_are_named_in_three_ways(tmp_path: Path) -> None:
     assert neighbours(["numpy, scipy", "numpy"]) == ("numpy", "scipy")
     assert neighbours([str(tmp_path / "names.txt")]) == ("numpy>=2", "pandas")
     assert "torch" in {text.partition("=")[0] for text in neighbours(["ml-stack"])}
+    assert len(neighbours(["popular"])) == 50
+    assert neighbours(["popular,tensorflow"]) == (*neighbours(["popular"]), "tensorflow")
     with pytest.raises(UsageError, match="neither a requirement"):
         neighbours(["no such thing!"])
+
+
+def test_published_facts_mean_popular_neighbours() -> None:
+    assert check._neighbours([], Policy(facts="https://example.org/facts")) == neighbours(["popular"])
+    assert check._neighbours([], Policy(against=("numpy",), facts="https://example.org/facts")) == ("numpy",)
+    assert check._neighbours([], Policy()) == ()
 
 
 def test_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,7 @@ def test_wheels_are_expanded_and_checked(tmp_path: Path) -> None:
     code, calls, _ = _run(tmp_path, 0, command="check", targets="*.whl", against="numpy, pandas")
     assert code == 0
     assert calls[0] == ["check", "a-1.whl", "b-1.whl", "--against", "numpy, pandas"]
-    assert calls[1][-4:] == ["--format", "json", "-o", "abiclash-report.json"]
+    assert calls[1][-4:] == ["--format", "sarif", "-o", "abiclash-report.sarif"]
 
 
 def test_inputs_are_no_commands(tmp_path: Path) -> None:

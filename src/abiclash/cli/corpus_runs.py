@@ -99,7 +99,11 @@ def _releases(request: Any) -> Callable[[Any], Any]:
 @corpus_options.PYTHON
 @corpus_options.RESULTS
 @click.option("--base-url", "base", default="", metavar="URL", help="Address of the site, for the feed.")
-@click.option("--with-facts", is_flag=True, help="Also the facts of the wheels, for 'scan --facts'.")
+@click.option(
+    "--with-facts",
+    is_flag=True,
+    help="Also the facts of the wheels, for all Pythons that were scanned, for '--facts URL'.",
+)
 @options.CACHE
 @options.QUIET
 def publish(
@@ -116,7 +120,7 @@ def publish(
     """Write the runs of a corpus as a static site into FOLDER, which is replaced as a whole.
 
     Per package, with whom it clashes, what it leaks and its history; per rule its findings; trends, search, a JSON
-    Feed of new conflicts, and findings, packages and pairs as Parquet.
+    Feed of new conflicts, and findings, packages and pairs as Parquet. 'check --facts URL/facts' takes the facts.
     """
     from abiclash.corpus import manifest, snapshot  # noqa: PLC0415 - heavy
     from abiclash.corpus.results import open_results  # noqa: PLC0415
@@ -124,10 +128,14 @@ def publish(
     from abiclash.facts.store import Store  # noqa: PLC0415
 
     corpus = manifest.load(name)
-    slug = corpus.variant(python).slug
-    runs = snapshot.snapshots(open_results(results or corpus_options.kept(cache)), corpus.name, slug)
+    kept = open_results(results or corpus_options.kept(cache))
+    chosen = corpus.variant(python)
+    runs = snapshot.snapshots(kept, corpus.name, chosen.slug)
+    variants = [snapshot.snapshots(kept, corpus.name, each.slug) for each in corpus.variants if each != chosen]
     address = base and base.rstrip("/") + "/"
-    count = write(corpus.title, runs, folder, base=address, facts=Store(cache) if with_facts else None)
+    facts = Store(cache) if with_facts else None
+    others = [found[-1] for found in variants if found]
+    count = write(corpus.title, runs, folder, base=address, facts=facts, others=others)
     if not quiet:
         click.echo(f"abiclash: {count} files in {folder}", err=True)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def neighbours(given: Iterable[str]) -> tuple[str, ...]:
-    """Return requirements, each once. given: requirements (with commas), names of corpora, or files.
+    """Return requirements, each once. given: requirements and names of corpora (with commas), or files.
 
     A .toml file is a corpus; any other file has a requirement on each line. Raises UsageError, or SourceError for a
     file that is no corpus.
@@ -32,13 +32,14 @@ def neighbours(given: Iterable[str]) -> tuple[str, ...]:
 
 def _expanded(text: str) -> Iterator[str]:
     path = Path(text)
-    if text in manifest.names() or path.suffix == ".toml":
+    if path.suffix == ".toml":
         yield from manifest.load(text).packages
     elif path.is_file():
         lines = (line.partition("#")[0].strip() for line in _text(path).splitlines())
         yield from (line for line in lines if line and not line.startswith("-"))
     else:
-        yield from (part.strip() for part in text.split(",") if part.strip())
+        for part in filter(None, map(str.strip, text.split(","))):
+            yield from manifest.load(part).packages if part in manifest.names() else [part]
 
 
 def _text(path: Path) -> str:

@@ -1,4 +1,7 @@
-"""Scans in a process of their own, within bounds of time and memory: wheels may be hostile, and an index must go on."""
+"""Scans and comparisons in a process of their own, within bounds of time and memory.
+
+Wheels may be hostile, and an index must go on.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,17 @@ import subprocess
 import sys
 import time
 from multiprocessing.connection import Pipe
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from abiclash.gate.worker import OUT_OF_MEMORY, Refused, Task
+from abiclash.gate.worker import OUT_OF_MEMORY, Comparison, Refused, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from multiprocessing.connection import Connection
+    from pathlib import Path
     from types import TracebackType
 
+    from abiclash.gate.difference import Difference
     from abiclash.rules.model import ScanResult
     from abiclash.scanning import ScanRequest
 
@@ -29,7 +34,7 @@ OUT_OF_TIME = Refused("there was no time left for it within --time-limit; raise 
 class Scanner:
     """Does one task after the other in one worker, which is started anew after it had to be killed.
 
-    seconds: for all scans together. megabytes: of data that the worker may have.
+    seconds: for everything together. megabytes: of data that the worker may have.
     """
 
     def __init__(self, seconds: float, megabytes: int) -> None:
@@ -48,22 +53,26 @@ class Scanner:
 
     def scan(self, request: ScanRequest) -> ScanResult | Refused:
         """Return what a scan finds, or why it came to no end."""
-        return next(self._answers(Task(request), 1))
+        answer: ScanResult | Refused = next(self._answers(Task(request), 1))
+        return answer
 
     def beside(self, request: ScanRequest, name: str, others: Sequence[str]) -> Iterator[ScanResult | Refused]:
         """Yield what `company.beside` does; why it came to no end is the last answer then."""
         yield from self._answers(Task(request, name, tuple(others)), len(others))
 
-    def _answers(self, task: Task, count: int) -> Iterator[ScanResult | Refused]:
-        sent = False
-        for _ in range(count):
-            answer = self._answer(None if sent else task)
-            sent = True
+    def compare(self, old: Path, new: Path, cache: Path | None) -> Difference | Refused:
+        """Return what `difference.compare` does, or why it came to no end."""
+        answer: Difference | Refused = next(self._answers(Comparison(old, new, cache), 1))
+        return answer
+
+    def _answers(self, task: Task | Comparison, count: int) -> Iterator[Any]:
+        for number in range(count):
+            answer = self._answer(None if number else task)
             yield answer
             if isinstance(answer, Refused):
                 return
 
-    def _answer(self, task: Task | None) -> ScanResult | Refused:
+    def _answer(self, task: Task | Comparison | None) -> Any:
         """Hand a task to the worker, and wait for an answer."""
         left = self._deadline - time.monotonic()
         if left <= 0:
@@ -76,11 +85,10 @@ class Scanner:
             if not connection.poll(left):
                 self._stop()
                 return OUT_OF_TIME
-            answer: ScanResult | Refused = connection.recv()
+            return connection.recv()
         except (EOFError, OSError):  # a library that cannot get memory aborts
             self._stop()
             return OUT_OF_MEMORY
-        return answer
 
     def _start(self) -> Connection:
         if self._connection is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -63,8 +65,10 @@ class Checked:
     not_analysed: tuple[NotAnalysed, ...]
 
 
-def check(path: Path, neighbours: Sequence[str], scanner: Scanner, like: ScanRequest) -> Checked:
+def check(path: Path, neighbours: Sequence[str], scanners: Sequence[Scanner], like: ScanRequest) -> Checked:
     """Judge a wheel. neighbours: requirements. like: a request without targets; the wheel decides what it leaves open.
+
+    scanners: groups of neighbours are shared out among them.
 
     Raises UsageError for what is no wheel for CPython on Linux.
     """
@@ -72,14 +76,14 @@ def check(path: Path, neighbours: Sequence[str], scanner: Scanner, like: ScanReq
     request = replace(
         like, targets=(str(path),), python=like.python or place.python, platform=like.platform or place.platform
     )
-    alone = scanner.scan(request)
+    alone = scanners[0].scan(request)
     if isinstance(alone, Refused):
         problem = NotAnalysed(path.name, alone.reason)
         return Checked(
             path.name, place.name, place.version, "", request.python or "", request.platform or "", (), (), (problem,)
         )
     own = next((package for package in alone.packages if package.name == place.name), None)
-    beside = list(_beside(request, place, neighbours, scanner, alone))
+    beside = list(_beside(request, place, neighbours, scanners, alone))
     return Checked(
         filename=path.name,
         name=place.name,
@@ -94,14 +98,27 @@ def check(path: Path, neighbours: Sequence[str], scanner: Scanner, like: ScanReq
 
 
 def _beside(
-    request: ScanRequest, place: Fit, neighbours: Sequence[str], scanner: Scanner, alone: ScanResult
+    request: ScanRequest, place: Fit, neighbours: Sequence[str], scanners: Sequence[Scanner], alone: ScanResult
 ) -> Iterator[tuple[Neighbour, NotAnalysed | None]]:
     """Yield each neighbour that is another package; findings that a wheel has anyway are not said again."""
     known = {finding.id for finding in alone.findings}
     others = [text for text in neighbours if _name(text) != place.name]
-    for start in range(0, len(others), TOGETHER):
-        for text, result in _together(request, place.name, others[start : start + TOGETHER], scanner):
-            yield _neighbour(text, result, place.name, known)
+    groups = [others[start : start + TOGETHER] for start in range(0, len(others), TOGETHER)]
+    free: SimpleQueue[Scanner] = SimpleQueue()
+    for scanner in scanners:
+        free.put(scanner)
+
+    def judged(group: Sequence[str]) -> list[tuple[str, ScanResult | Refused]]:
+        scanner = free.get()
+        try:
+            return list(_together(request, place.name, group, scanner))
+        finally:
+            free.put(scanner)
+
+    with ThreadPoolExecutor(len(scanners), thread_name_prefix="gate") as pool:
+        for results in pool.map(judged, groups):
+            for text, result in results:
+                yield _neighbour(text, result, place.name, known)
 
 
 def _together(

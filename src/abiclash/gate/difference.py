@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from abiclash.errors import NotAnalysed, SourceError
+from abiclash.errors import NotAnalysed
 from abiclash.rules.exported_symbols import exported
 from abiclash.rules.model import stable_name
 
@@ -34,7 +34,6 @@ MEANINGS = {
     "static-tls": "bytes of static thread-local storage, of which a process has little",
     "executable-stack": "objects that want an executable stack",
     "search-path": "folders in which it looks for libraries",
-    "not-analysed": "what could not be read in it",
 }
 """Kind of a change -> why a neighbour cares."""
 
@@ -50,19 +49,28 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """old, new: file names of the wheels. changes: in the order of `MEANINGS`, without kinds that are as they were."""
+    """old, new: file names of the wheels. changes: in the order of `MEANINGS`, without kinds that are as they were.
+
+    not_analysed: what could not be read in one of them, sorted; of a wheel that is unreadable as a whole nothing else
+    is known.
+    """
 
     old: str
     new: str
     changes: tuple[Change, ...]
+    not_analysed: tuple[NotAnalysed, ...] = ()
 
 
 def compare(old: Path, new: Path, store: Store) -> Difference:
-    """Return what is different between two wheel files. Raises SourceError for what is no readable wheel."""
+    """Return what is different between two wheel files."""
     from abiclash.facts.index import index_wheels  # noqa: PLC0415 - start-up
 
-    before, after = (_wheel(facts) for facts in index_wheels([old, new], store))
-    return Difference(before.filename, after.filename, tuple(changes(before, after, store.names)))
+    before, after = index_wheels([old, new], store)
+    unread = [entry for side in (before, after) for entry in _unread(side)]
+    if isinstance(before, NotAnalysed) or isinstance(after, NotAnalysed):
+        return Difference(old.name, new.name, (), tuple(sorted(set(unread))))
+    found = tuple(changes(before, after, store.names))
+    return Difference(before.filename, after.filename, found, tuple(sorted(set(unread))))
 
 
 def changes(
@@ -80,10 +88,8 @@ def changes(
             yield Change(kind, tuple(sorted(gone)), tuple(sorted(new)))
 
 
-def _wheel(facts: WheelFacts | NotAnalysed) -> WheelFacts:
-    if isinstance(facts, NotAnalysed):
-        raise SourceError(f"{facts.what}: {facts.reason}")
-    return facts
+def _unread(facts: WheelFacts | NotAnalysed) -> Iterable[NotAnalysed]:
+    return (facts,) if isinstance(facts, NotAnalysed) else facts.not_analysed
 
 
 def _texts(wheel: WheelFacts) -> Iterator[tuple[str, set[str]]]:
@@ -100,7 +106,6 @@ def _texts(wheel: WheelFacts) -> Iterator[tuple[str, set[str]]]:
     yield "static-tls", _tls(objects)
     yield "executable-stack", {stable_name(facts.path) for facts in objects if facts.exec_stack}
     yield "search-path", {path for facts in objects for path in _paths(facts)}
-    yield "not-analysed", {f"{entry.what.partition('!')[2]}: {entry.reason}" for entry in wheel.not_analysed}
 
 
 def _tls(objects: Iterable[ObjectFacts]) -> set[str]:

@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING
 
 from abiclash.company import beside
 from abiclash.errors import AbiclashError
+from abiclash.facts.store import Store
+from abiclash.gate.difference import compare
 from abiclash.scanning import scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
+    from abiclash.gate.difference import Difference
     from abiclash.rules.model import ScanResult
     from abiclash.scanning import ScanRequest
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A scan that did not come to an end. reason: one sentence."""
+    """A task that did not come to an end. reason: one sentence."""
 
     reason: str
 
@@ -40,6 +44,15 @@ class Task:
     others: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two wheels of one project. cache: folder of the facts; None for the usual one."""
+
+    old: Path
+    new: Path
+    cache: Path | None
+
+
 def serve(connection: Connection) -> None:
     """Answer tasks until the other side goes away: each with one result, or with one for each other package.
 
@@ -54,9 +67,11 @@ def serve(connection: Connection) -> None:
             connection.send(answer)
 
 
-def _answers(task: Task) -> Iterator[ScanResult | Refused]:
+def _answers(task: Task | Comparison) -> Iterator[ScanResult | Difference | Refused]:
     try:
-        if task.others:
+        if isinstance(task, Comparison):
+            yield compare(task.old, task.new, Store(task.cache))
+        elif task.others:
             yield from beside(task.request, task.name, task.others)
         else:
             yield scan(task.request)

@@ -72,6 +72,7 @@ class Digests:
         """Hand all documents that grew to the cache."""
         for key, document in sorted(self._open.items()):
             if document.added:
+                _take_in(document, _parse(self.cache.get_document(KIND, key)))
                 data = _merge(document)
                 self.cache.put_document(KIND, key, data)
                 self._open[key] = _parse(data)
@@ -81,6 +82,18 @@ class Digests:
         if document is None:
             document = self._open[key] = _parse(self.cache.get_document(KIND, key))
         return document
+
+
+def _take_in(document: _Document, latest: _Document) -> None:
+    """Add what another process has kept since a document was opened: it must not be lost."""
+    for member, (state, offset, head, functions) in latest.index.items():
+        if member not in document.index and member not in document.added:
+            text = latest.data[offset : offset + head + functions]
+            document.added[member] = (
+                state,
+                text[:head].decode("utf-8", "surrogatepass"),
+                text[head:].decode("utf-8", "surrogatepass"),
+            )
 
 
 def _parse(data: bytes | None) -> _Document:

@@ -9,9 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from abiclash import __version__
-from abiclash.demangle import demangle
 from abiclash.gate.check import Standing
-from abiclash.gate.difference import MEANINGS
 from abiclash.reports.findings import label
 from abiclash.reports.json import finding_values
 from abiclash.reports.safe import inert, name
@@ -21,14 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from abiclash.gate.check import Checked, Neighbour
-    from abiclash.gate.difference import Change, Difference
     from abiclash.reports.paint import Paint
     from abiclash.rules.model import Finding
 
 SCHEMA = "urn:abiclash:check:1"
-DIFFERENCE_SCHEMA = "urn:abiclash:difference:1"
-_SHOWN = 6
-_STYLES = {"pass": ("green",), "block": ("bold", "red"), "incomplete": ("yellow",)}
+STYLES = {"pass": ("green",), "block": ("bold", "red"), "incomplete": ("yellow",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +43,20 @@ def as_text(verdicts: Sequence[Verdict], paint: Paint) -> str:
 
 def as_json(verdicts: Sequence[Verdict]) -> str:
     """Return the verdicts as a JSON object; the order of everything is fixed."""
-    every = [finding for verdict in verdicts for finding in _findings(verdict.checked)]
+    every = [finding for verdict in verdicts for finding in findings(verdict.checked)]
     names = readable(every)
-    worst = next((word for word in ("block", "incomplete") if any(v.verdict == word for v in verdicts)), "pass")
     document = {
         "schema": SCHEMA,
         "tool": {"name": "abiclash", "version": __version__},
-        "verdict": worst,
+        "verdict": worst(verdicts),
         "wheels": [_wheel_values(verdict, names) for verdict in verdicts],
     }
     return json.dumps(inert(document), indent=2) + "\n"
+
+
+def worst(verdicts: Sequence[Verdict]) -> str:
+    """Return the verdict of all wheels together."""
+    return next((word for word in ("block", "incomplete") if any(v.verdict == word for v in verdicts)), "pass")
 
 
 def schema() -> str:
@@ -65,47 +64,8 @@ def schema() -> str:
     return resources.files("abiclash.reports").joinpath("schema/check-1.json").read_text("utf-8")
 
 
-def difference_text(difference: Difference, paint: Paint) -> str:
-    """Return what a release changes, a paragraph for each kind."""
-    lines = [f"{name(difference.old)} -> {name(difference.new)}"]
-    shown = demangle(
-        text.encode("utf-8", "surrogateescape") for change in difference.changes for text in _first(change)
-    )
-    for change in difference.changes:
-        counts = ", ".join(
-            f"{len(side):,} {word}" for word, side in (("new", change.new), ("gone", change.gone)) if side
-        )
-        lines += ["", f"{paint(change.kind, 'bold')}: {counts}", *paint.wrap(MEANINGS[change.kind], 2)]
-        for sign, style, side in (("+", "green", change.new), ("-", "red", change.gone)):
-            for text in side[:_SHOWN]:
-                readable_name = shown.get(text.encode("utf-8", "surrogateescape"), text)
-                lines.append(f"  {paint(sign, style)} {name(readable_name, 400)}")
-            if len(side) > _SHOWN:
-                lines.append(f"  {paint(sign, style)} and {len(side) - _SHOWN:,} more (--format json has them all)")
-    if not difference.changes:
-        lines += ["", "Nothing that neighbours could notice is different."]
-    return "\n".join(lines) + "\n"
-
-
-def difference_json(difference: Difference) -> str:
-    """Return what a release changes as a JSON object."""
-    document = {
-        "schema": DIFFERENCE_SCHEMA,
-        "old": difference.old,
-        "new": difference.new,
-        "changes": [
-            {"kind": change.kind, "meaning": MEANINGS[change.kind], "new": change.new, "gone": change.gone}
-            for change in difference.changes
-        ],
-    }
-    return json.dumps(inert(document), indent=2) + "\n"
-
-
-def _first(change: Change) -> tuple[str, ...]:
-    return (*change.new[:_SHOWN], *change.gone[:_SHOWN]) if change.kind in {"exports", "unique"} else ()
-
-
-def _findings(checked: Checked) -> Iterator[Finding]:
+def findings(checked: Checked) -> Iterator[Finding]:
+    """Yield what was found about a wheel: by itself, then beside its neighbours."""
     yield from checked.hygiene
     for neighbour in checked.neighbours:
         yield from neighbour.findings
@@ -113,13 +73,15 @@ def _findings(checked: Checked) -> Iterator[Finding]:
 
 def _wheel_lines(verdict: Verdict, paint: Paint) -> Iterator[str]:
     checked = verdict.checked
-    yield f"{paint(name(checked.filename), 'bold')}: {paint(verdict.verdict, *_STYLES[verdict.verdict])}"
+    yield f"{paint(name(checked.filename), 'bold')}: {paint(verdict.verdict, *STYLES[verdict.verdict])}"
     yield f"  as on CPython {checked.python}, {checked.platform}"
     yield f"  by itself: {_counted(checked.hygiene)}"
     for finding in checked.hygiene:
         yield from _finding_lines(finding, verdict, paint, f"maintainer of {checked.name}")
     if checked.neighbours:
         yield f"  beside {len(checked.neighbours)} packages: {_standings(checked.neighbours)}"
+    else:
+        yield "  beside other packages: nobody asked; --against popular, or names"
     for neighbour in checked.neighbours:
         if neighbour.findings:
             yield f"  {paint(name(f'{neighbour.name} {neighbour.version}'), 'bold')}: {neighbour.standing.value}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
@@ -43,6 +44,28 @@ def places(packages: Iterable[ScannedPackage], manifests: Iterable[Path]) -> dic
 def place_of(package: str, known: Mapping[str, Place]) -> Place:
     """Return the place of a package that a finding names, whatever it is."""
     return known.get(package) or Place(quote(name(package)), 1)
+
+
+def wheel_place(path: Path, project: str) -> Place:
+    """Return where findings of a wheel file are to be shown: its project's name in ./pyproject.toml, else the file.
+
+    project: normalised name. The file of a release is in no repository, and its next release has another name.
+    """
+    source = Path("pyproject.toml")
+    try:
+        content = source.read_text("utf-8")
+        named = canonicalize_name(str(tomllib.loads(content)["project"]["name"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Place(_uri(path), 1)
+    if named != project:
+        return Place(_uri(path), 1)
+    lines = enumerate(content.split("\n"), start=1)
+    line = next((number for number, text in lines if (match := _LOCKED.match(text)) and _is(match[1], project)), 1)
+    return Place(_uri(source), line)
+
+
+def _is(text: str, project: str) -> bool:
+    return canonicalize_name(text) == project
 
 
 def _named(path: Path) -> Iterator[tuple[str, int]]:

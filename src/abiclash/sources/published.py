@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from abiclash.facts.store import Upstream
 
 
+CONTENTS = "contents.txt"
+"""What there is, a line each: a wheel's folder, or the path of a document. It saves asking for what is not there."""
+
+
 class PublishedFolder:
     """Published facts in a folder of this machine."""
 
@@ -37,9 +41,22 @@ class PublishedSite:
         self._url = url.rstrip("/")
         self._lock = Lock()
         self._client: httpx.Client | None = None
+        self._asked = Lock()
+        self._contents: frozenset[str] | None = None
+        self._listed = False
 
     def read(self, path: str) -> bytes | None:
         """Return a file; None where the server has none. Raises SourceError where it cannot be asked."""
+        with self._asked:
+            if not self._listed:
+                listing = self._got(CONTENTS)
+                self._contents = None if listing is None else frozenset(listing.decode("ascii", "replace").split("\n"))
+                self._listed = True
+        if self._contents is not None and self._contents.isdisjoint((path, path.rpartition("/")[0])):
+            return None
+        return self._got(path)
+
+    def _got(self, path: str) -> bytes | None:
         import httpx  # noqa: PLC0415 - a scan with nothing missing does without
 
         shown = redacted(self._url)

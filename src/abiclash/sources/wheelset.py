@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from abiclash.sources.environment import Environment, distributions, open_enviro
 from abiclash.sources.fetch import Fetcher
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from abiclash.facts.model import WheelFacts
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from abiclash.sources.resolution import Package, Resolution
 
 _ADDRESSES = "addresses-1"
+_ASKED_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def gather(
     with Fetcher(cache or store.root, offline=offline) as fetcher:
         packages = [_identified(package, store, problems) for package in resolution.packages]
         wanted = [package for package in packages if package is not None]
-        known = {p: facts for p in wanted if p.sha256 and (facts := store.get(p.sha256)) is not None}
+        known = _known(wanted, store)
         read = _index([p for p in wanted if p not in known], fetcher, store, workers, progress, problems)
     if verify:
         problems += _false_records(known | read, store)
@@ -78,6 +80,17 @@ def gather(
         environment,
         tuple(sorted(set(problems))),
     )
+
+
+def _known(packages: Sequence[Package], store: Store) -> dict[Package, WheelFacts]:
+    """Return what the store has; what was published elsewhere is asked for side by side, as asking is waiting."""
+    hashes = {package: package.sha256 for package in packages if package.sha256}
+    if store.upstream is None:
+        found = list(map(store.get, hashes.values()))
+    else:
+        with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="published") as pool:
+            found = list(pool.map(store.get, hashes.values()))
+    return {package: facts for package, facts in zip(hashes, found, strict=True) if facts is not None}
 
 
 def _identified(package: Package, store: Store, problems: list[NotAnalysed]) -> Package | None:

@@ -14,6 +14,7 @@ from abiclash.corpus.site.feed import feed
 from abiclash.corpus.site.layout import SEARCH, STYLE
 from abiclash.corpus.site.pages import Site
 from abiclash.errors import StoreError, UsageError
+from abiclash.sources.published import CONTENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
 _DATA = ("findings.parquet", "packages.parquet", "pairs.parquet")
 
 
-def publish(title: str, runs: Sequence[Snapshot], target: Path, *, base: str = "", facts: Store | None = None) -> int:
+def publish(
+    title: str,
+    runs: Sequence[Snapshot],
+    target: Path,
+    *,
+    base: str = "",
+    facts: Store | None = None,
+    others: Sequence[Snapshot] = (),
+) -> int:
     """Write the site of some runs, oldest first, into a folder; return the number of its files.
 
     base: the site's address, for the feed. facts: also publish the facts of the latest run's wheels, for
-    `scan --facts`. The folder is replaced as a whole. Raises StoreError where it cannot be written.
+    `scan --facts`, and those of other runs (for other Pythons). The folder is replaced as a whole. Raises StoreError
+    where it cannot be written.
     """
     if not runs:
         raise UsageError("corpus publish: there is no run of this corpus yet; make one with 'corpus scan'")
@@ -42,7 +52,7 @@ def publish(title: str, runs: Sequence[Snapshot], target: Path, *, base: str = "
             fresh = Path(scratch, "site")
             _write(site, fresh, title, base)
             if facts is not None:
-                _copy_facts(facts, runs[-1], fresh / "facts")
+                _copy_facts(facts, (runs[-1], *others), fresh / "facts")
             if target.exists():
                 target.rename(Path(scratch, "old"))
             fresh.chmod(0o755)
@@ -68,10 +78,15 @@ def _write(site: Site, folder: Path, title: str, base: str) -> None:
     (data / "run.json").write_text(json.dumps({"id": site.latest.id, **site.latest.run}, indent=1) + "\n")
 
 
-def _copy_facts(store: Store, run: Snapshot, folder: Path) -> None:
-    """Copy the facts of a run's wheels, as the store has them."""
-    for file in run.lock["files"]:
-        for source in store.published(file["sha256"]):
-            place = folder / source.relative_to(store.root)
+def _copy_facts(store: Store, runs: Sequence[Snapshot], folder: Path) -> None:
+    """Copy the facts of the runs' wheels, as the store has them, and say what there is."""
+    contents = set()
+    for sha256 in sorted({file["sha256"] for run in runs for file in run.lock["files"]}):
+        for source in store.published(sha256):
+            path = source.relative_to(store.root)
+            place = folder / path
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, place)
+            contents.add((path.parent if path.parent.name == sha256 else path).as_posix())
+    folder.mkdir(exist_ok=True)
+    (folder / CONTENTS).write_text("\n".join(sorted(contents)) + "\n")
