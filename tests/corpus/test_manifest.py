@@ -36,7 +36,7 @@ def written(folder: Path, text: str, name: str = "mine") -> str:
 
 def test_every_shipped_corpus_can_be_read() -> None:
     names = manifest.names()
-    assert {"popular-native", "ml-stack", "scientific", "databases", "gui", "history-2019"} <= set(names)
+    assert {"popular", "popular-native", "ml-stack", "scientific", "databases", "gui", "history-2019"} <= set(names)
     for name in names:
         assert manifest.load(name).name == name
     popular = manifest.load("popular-native")
@@ -81,7 +81,7 @@ def test_a_manifest_that_is_wrong_is_refused_in_words(text: str, reason: str, tm
 
 def test_unknown_names_and_pythons_say_what_there_is(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="popular-native"):
-        manifest.load("popular")
+        manifest.load("unpopular")
     with pytest.raises(UsageError, match=r"it is for 3\.11, 3\.12"):
         manifest.load(written(tmp_path, MINIMAL + 'packages = ["a"]\n')).variant("3.9")
 
