@@ -47,6 +47,19 @@ def sparse(path: Path) -> None:
         file.truncate(10 << 30)
 
 
+def library(path: Path) -> None:
+    """An ELF header without any table, and 10 GB of nothing behind it."""
+    path.write_bytes(b"\x7fELF\2\1\1".ljust(16, b"\0") + b"\3\0\x3e\0\1\0\0\0".ljust(48, b"\0"))
+    os.truncate(path, 10 << 30)
+
+
+def archive(path: Path) -> None:
+    """10 GB of nothing, and the end of an empty zip archive."""
+    with path.open("wb") as file:
+        file.seek(10 << 30)
+        file.write(b"PK\5\6".ljust(22, b"\0"))
+
+
 def words(path: Path) -> None:
     path.write_text(("a" * 9_999 + "\n") * 420)
 
@@ -64,6 +77,9 @@ CASES: dict[str, tuple[Callable[[Path], None], str, tuple[str, ...]]] = {
     "251,000 members": (many, NAME, ("check",)),
     "10 GB of nothing as a wheel": (sparse, NAME, ("scan",)),
     "10 GB of nothing as a shared object": (sparse, "a.so", ("scan",)),
+    "10 GB of nothing as a wheel, its facts": (sparse, NAME, ("facts",)),
+    "10 GB in a zip archive, its facts": (archive, NAME, ("facts",)),
+    "10 GB in an ELF file, its facts": (library, "a.so", ("facts",)),
     "a crash text of 420 words of 9,999 letters": (words, "crash.txt", ("triage",)),
     "TOML nested 8 million deep as a lock file": (deep, "pylock.toml", ("scan",)),
     "/dev/zero as a configuration": (device, "abiclash.toml", ("scan", "a", "--config")),
@@ -76,10 +92,20 @@ def main() -> None:
         for number, (what, (make, name, command)) in enumerate(CASES.items()):
             place = Path(folder) / str(number)
             place.mkdir()
-            make(place / name)
+            _made(make, place / name)
             rows.append({"what": what, **_cost([*COMMAND, *command, str(place / name)], place)})
             print(rows[-1], flush=True)
     LEDGER.write_text(json.dumps({"rows": rows}, indent=1) + "\n", "utf-8")
+
+
+def _made(make: Callable[[Path], None], path: Path) -> None:
+    """Make an input in a child: a command's peak begins with the memory of the process that starts it."""
+    child = os.fork()
+    if not child:
+        make(path)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        raise OSError(f"{path}: could not be made")
 
 
 def _cost(command: list[str], place: Path) -> dict[str, object]:

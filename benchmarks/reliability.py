@@ -68,7 +68,7 @@ def _mutants(ledger: dict[str, Any]) -> Iterator[str]:
         killed = own["tried"] - len(own["survivors"])
         yield f"`{module}`: {own['mutants']} mutants, {_tried(own)}, {killed} killed.\n"
         if own["survivors"]:
-            yield "| line | change | survives because (as read from the code, not proven) |"
+            yield "| line | change | survives because |"
             yield "|---|---|---|"
             for one in own["survivors"]:
                 text = one["text"].replace("|", "\\|")
