@@ -3,21 +3,65 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
-from abiclash.linker.link_map import LoadFailure
+from abiclash.linker.link_map import LoadFailure, MapType, Mode
+from abiclash.linker.mapping import map_object
+from abiclash.linker.search_path import expand, origin_of
+from abiclash.linker.sort_maps import sort_maps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from abiclash.linker.link_map import LinkMap
+    from abiclash.linker.process import Process
 
     MapByName = Callable[[str, LinkMap], LinkMap | None]
     MapByFile = Callable[[int], LinkMap | None]
     MoveBefore = Callable[[LinkMap, LinkMap], None]
 
 
-def fill_search_list(listed: list[LinkMap], load: MapByName, loaded: MapByFile, move_before: MoveBefore) -> None:
+def map_dependencies(
+    process: Process, root: LinkMap, preloads: Iterable[LinkMap], mode: Mode = Mode.NOW
+) -> list[LinkMap]:
+    """Build the search list of an opened object, sort its initialisation order, and return the list.
+
+    Where a dependency cannot be loaded, the object keeps what was found before.
+    """
+    kind = MapType.LIBRARY if root.type is MapType.EXECUTABLE else MapType.LOADED
+
+    def load(name: str, requester: LinkMap) -> LinkMap | None:
+        path = expand(name, origin_of(requester.name), process.host) if "$" in name else name
+        return map_object(process, path, requester, kind, mode=mode & Mode.DEEPBIND)
+
+    def loaded(file: int) -> LinkMap | None:
+        # Of `maps` as it is then: it is made anew when objects move. Where objects were closed, names decide again.
+        return None if process.closed else process.maps.get(file)
+
+    listed = [root, *preloads]
+    try:
+        _fill_search_list(listed, load, loaded, partial(_move_before, process))
+    finally:
+        files = [link.file for link in listed]
+        root.search_list = tuple(files)
+        first = [root.file, *(file for file in files if file != root.file)]  # filtees come before it in the list
+        order = sort_maps(
+            first, lambda file: process.maps[file].dependencies, process.executable, dfs=process.depth_first
+        )
+        root.dependencies = tuple(order)
+    return listed
+
+
+def _move_before(process: Process, link: LinkMap, other: LinkMap) -> None:
+    """Move an object in the list of all objects."""
+    order = [file for file in process.maps if file != link.file]
+    order.insert(order.index(other.file), link.file)
+    process.maps = {file: process.maps[file] for file in order}
+    process.answers.clear()
+
+
+def _fill_search_list(listed: list[LinkMap], load: MapByName, loaded: MapByFile, move_before: MoveBefore) -> None:
     """Walk DT_NEEDED breadth-first, loading what is not there yet, and complete the list.
 
     listed: the object that is opened, and preloads; where a load fails it holds what was found before.

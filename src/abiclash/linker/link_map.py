@@ -123,3 +123,24 @@ class Scope(NamedTuple):
 
 
 GLOBAL_SCOPE = Scope(None)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadEvent:
+    """One dlopen as it was played. name: as asked for. file: what it opened, None where it failed.
+
+    new: file ids that it brought, in load order. relocated, initialised: the same in the order in which they were
+    relocated and in which ld.so calls their initialisers. failure: why it failed; discarded: the objects that ld.so had
+    begun to bind by then, as far as it came. destroyed: file ids of all that it had brought, in the order in which they
+    went.
+    """
+
+    name: str
+    mode: Mode
+    file: int | None
+    new: tuple[int, ...] = ()
+    relocated: tuple[int, ...] = ()
+    initialised: tuple[int, ...] = ()
+    failure: LoadFailure | None = None
+    discarded: tuple[LinkMap, ...] = ()
+    destroyed: tuple[int, ...] = ()

@@ -6,42 +6,26 @@ whose symbols are visible to all, to which each dlopen adds what it opens, for t
 
 from __future__ import annotations
 
-import posixpath
-import re
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from abiclash.facts.model import Reloc
-from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
+from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadEvent, LoadFailure, MapType, Mode, Scope
 from abiclash.linker.lookup import NOT_FOUND, Matches, Rules, search_files
-from abiclash.linker.process import LoadEvent, Process
-from abiclash.linker.tables import NO_VERSIONS, Q_WEAK, SHN_UNDEF, STT_TLS, UNDEFINED, Definitions, Queries
-from abiclash.names import name_keys
+from abiclash.linker.musl_mapping import Missing, load, load_dependencies, not_loaded
+from abiclash.linker.musl_symbols import definitions_of
+from abiclash.linker.process import Process
+from abiclash.linker.tables import Q_WEAK, Definitions, Queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from abiclash.facts.model import ObjectFacts, Symbols
     from abiclash.linker.process import HostSettings
     from abiclash.linker.world import World
-
-_ITSELF = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
-"""Names that mean the dynamic linker, which is the C library (load_library)."""
-_OK_TYPES = [0, 1, 2, 5, 6]
-_OK_BINDS = [1, 2, 10]
-_ORIGIN = re.compile(r"\$(?:ORIGIN|\{ORIGIN\})")
-_NO_FILE, _NO_EXEC = "No such file or directory", "Exec format error"
-_ET_EXEC, _ET_DYN = 2, 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Missing(Exception):  # noqa: N818 - a value of errno, caught at once
-    errno: str
 
 
 class MuslProcess(Process):
@@ -52,7 +36,7 @@ class MuslProcess(Process):
 
     def __init__(self, world: World, host: HostSettings) -> None:
         super().__init__(world, host)
-        self._library: int | None = None  # ldso
+        self.library: int | None = None  # ldso
         self._tables: dict[int, Definitions] = {}
         self._deferred: dict[int, NDArray[np.intp]] = {}  # references left over by RTLD_LAZY
         self._static: frozenset[int] = frozenset()  # those with TLS from the start
@@ -73,11 +57,11 @@ class MuslProcess(Process):
             raise LoadFailure("bad-object", executable, "Not a valid dynamic program")
         process.executable = file
         main = process.maps[file] = LinkMap(file, facts, world.paths[file], MapType.EXECUTABLE, None)
-        process._library = world.find(facts.interp)
+        process.library = world.find(facts.interp)
         for name in preload:
-            with suppress(_Missing):  # load_preload
-                process._load(name, None, MapType.LIBRARY)
-        process._load_dependencies(main, MapType.LIBRARY)
+            with suppress(Missing):  # load_preload
+                load(process, name, None, MapType.LIBRARY)
+        load_dependencies(process, main, MapType.LIBRARY)
         for link in process.maps.values():
             link.scope = [GLOBAL_SCOPE]
         process.promote(process.maps)
@@ -110,13 +94,13 @@ class MuslProcess(Process):
         known = set(self.maps)
         main = self.maps[self.executable] if self.executable is not None else None
         try:
-            root = self._load(name, main, MapType.LOADED, noload=Mode.NOLOAD in mode)
-        except _Missing as missing:
+            root = load(self, name, main, MapType.LOADED, noload=Mode.NOLOAD in mode)
+        except Missing as missing:
             if Mode.NOLOAD in mode:
                 form = "Library {object} is not already loaded"
                 raise LoadFailure("not-loaded", name, missing.errno, form=form) from missing
-            raise _not_loaded(name, missing) from missing
-        self._load_dependencies(root, MapType.LOADED)
+            raise not_loaded(name, missing) from missing
+        load_dependencies(self, root, MapType.LOADED)
         new = [link for file, link in self.maps.items() if file not in known]
         for link in new:
             link.scope = [GLOBAL_SCOPE, Scope(root.file)]
@@ -131,95 +115,6 @@ class MuslProcess(Process):
         """Unload nothing: musl's dlclose only says whether the handle is one."""
         del file
         return ()
-
-    # -- names to objects -------------------------------------------------------------------------------------
-
-    def _load(self, name: str, needed_by: LinkMap | None, kind: MapType, *, noload: bool = False) -> LinkMap:
-        """load_library: the object that a name means. Raises _Missing with the reason."""
-        main = self.maps[self.executable] if self.executable is not None else None
-        library = self.world.paths[self._library] if self._library is not None else ""
-        if _ITSELF.match(name) or name == library or (main is not None and name == main.facts.interp):
-            return self._itself()
-        if "/" in name:
-            path = name
-        else:
-            for link in self.maps.values():
-                if link is not main and name in link.names:
-                    return link
-            path = self._search(name, needed_by)
-        file = self.world.find(path)
-        if file is None:
-            raise _Missing(self.world.why_absent(path))
-        same = self.maps.get(file)
-        if same is not None and same is not main:
-            if path != name and not same.names:
-                same.names.add(posixpath.basename(same.name))
-            return same
-        facts = self.world.facts[file]
-        if noload or facts is None or facts.type not in (_ET_EXEC, _ET_DYN) or not facts.has_dynamic:
-            raise _Missing(_NO_EXEC)
-        if file == self._library or _is_c_library(facts):
-            return self._itself()
-        link = LinkMap(file, facts, path, kind, needed_by.file if needed_by is not None else None)
-        if path != name:
-            link.names.add(posixpath.basename(path))
-        self.maps[file] = link
-        return link
-
-    def _itself(self) -> LinkMap:
-        """Return the C library, which enters the list of objects when it is first asked for."""
-        file = self._library
-        facts = self.world.facts[file] if file is not None else None
-        if file is None or facts is None:
-            raise LoadFailure("missing-library", "musl's dynamic linker", _NO_FILE)
-        if file not in self.maps:
-            link = self.maps[file] = LinkMap(file, facts, self.world.paths[file], MapType.LIBRARY, None)
-            link.search_list = (file,)
-        return self.maps[file]
-
-    def _search(self, name: str, needed_by: LinkMap | None) -> str:
-        """Return the first file of that name along the paths (path_open); what is in it does not matter yet."""
-        for directory in self._directories(needed_by):
-            if directory and self.world.find(f"{directory}/{name}") is not None:
-                return f"{directory}/{name}"
-        raise _Missing(_NO_FILE)
-
-    def _directories(self, needed_by: LinkMap | None) -> Iterator[str]:
-        """LD_LIBRARY_PATH, the run paths from the requester up to the program, then the system's path."""
-        yield from self.host.library_path
-        link = needed_by
-        while link is not None:
-            yield from _run_path(link)
-            above = link.loader
-            link = self.maps.get(above) if above is not None else None
-        yield from self.host.default_dirs
-
-    def _load_dependencies(self, root: LinkMap, kind: MapType) -> None:
-        """load_deps and extend_bfs_deps: everything new loads its own, in load order; then the root gets its list.
-
-        What was preloaded counts as needed by the program.
-        """
-        if root.search_list is not None:
-            return
-        place = list(self.maps).index(root.file)
-        while place < len(self.maps):
-            link = list(self.maps.values())[place]
-            place += 1
-            if link.dependencies is None and link.search_list is None:
-                direct = [file for file in self.maps if file != root.file] if link.type is MapType.EXECUTABLE else []
-                direct += [self._need(name, link, kind) for name in link.facts.needed]
-                link.direct = tuple(dict.fromkeys(direct))
-                link.dependencies = (link.file, *link.direct)
-        listed = [root.file, *(file for file in root.direct if file != root.file)]
-        for file in listed:
-            listed += [below for below in self.maps[file].direct if below not in listed]
-        root.search_list = tuple(listed)
-
-    def _need(self, name: str, needed_by: LinkMap, kind: MapType) -> int:
-        try:
-            return self._load(name, needed_by, kind).file
-        except _Missing as missing:
-            raise _not_loaded(name, missing, needed_by) from missing
 
     # -- relocation -------------------------------------------------------------------------------------------
 
@@ -252,7 +147,7 @@ class MuslProcess(Process):
 
     def definitions(self, file: int) -> Definitions:
         if file not in self._tables:
-            self._tables[file] = _definitions(self.maps[file].facts.symbols)
+            self._tables[file] = definitions_of(self.maps[file].facts.symbols)
         return self._tables[file]
 
     def _finish(self, link: LinkMap, queries: Queries, *, lazy: bool) -> None:
@@ -310,53 +205,3 @@ class MuslProcess(Process):
         other = super().fork()
         other._deferred = dict(self._deferred)  # noqa: SLF001 - its own class
         return other
-
-
-def _definitions(symbols: Symbols) -> Definitions:
-    """Return what find_sym can find in an object: the first entry of each name that is no hidden version.
-
-    First by index, as in DT_GNU_HASH. A lone DT_HASH has an order of its own, and undefined entries: these are taken
-    to come last.
-    """
-    visible = symbols.hashed & (symbols.versym & np.uint16(0x8000) == 0)
-    rows = np.flatnonzero(visible & ((symbols.shndx != SHN_UNDEF) | (symbols.value != 0)))
-    key = symbols.key[rows]
-    rows = rows[np.concatenate([np.ones(min(len(key), 1), dtype=np.bool_), key[1:] != key[:-1]])]
-    kind, bind = symbols.info[rows] & np.uint8(15), symbols.info[rows] >> np.uint8(4)
-    undefined = symbols.shndx[rows] == SHN_UNDEF
-    fit = np.isin(kind, _OK_TYPES) & np.isin(bind, _OK_BINDS) & ~(undefined & (kind == STT_TLS))
-    fit &= (symbols.value[rows] != 0) | (kind == STT_TLS)
-    rows, undefined = rows[fit], undefined[fit]
-    flags = np.where(undefined, np.uint8(NO_VERSIONS | UNDEFINED), np.uint8(NO_VERSIONS))
-    row = rows.astype(np.int32)
-    return Definitions(symbols.key[rows], row, np.zeros(len(row), dtype=np.int32), flags)
-
-
-def _is_c_library(facts: ObjectFacts) -> bool:
-    """Tell another C library by two symbols that it defines, as load_library does."""
-    names = (b"__libc_start_main", b"stdin")
-    length = np.array([len(name) for name in names], dtype=np.int64)
-    keys = name_keys(b"".join(names), np.cumsum(length) - length, length)
-    return bool(np.isin(keys, _definitions(facts.symbols).key).all())
-
-
-def _run_path(link: LinkMap) -> list[str]:
-    """Return the directories of DT_RUNPATH, or else DT_RPATH (fixup_rpath); no other token than $ORIGIN is known."""
-    value = link.facts.runpath if link.facts.runpath is not None else link.facts.rpath
-    if value is None:
-        return []
-    text = _ORIGIN.sub(lambda _: posixpath.dirname(link.name), value)
-    return [] if "$" in _ORIGIN.sub("", value) else re.split("[:\n]", text)
-
-
-def _not_loaded(name: str, missing: _Missing, needed_by: LinkMap | None = None) -> LoadFailure:
-    """Return the failure of a dlopen, or of what needs a library."""
-    kind = "bad-object" if missing.errno == _NO_EXEC else "missing-library"
-    by = f" (needed by {needed_by.name})" if needed_by is not None else ""
-    return LoadFailure(
-        kind,
-        name,
-        f"{missing.errno}{by}",
-        needed_by=needed_by.file if needed_by is not None else None,
-        form="Error loading shared library {object}: {reason}",
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, Self
@@ -13,13 +12,12 @@ import numpy as np
 
 from abiclash.glibc_versions import DEPTH_FIRST_SORT, NODELETE_AFTER_SUCCESS, OPTIONAL_STATIC_TLS
 from abiclash.linker import closing, load_checks
-from abiclash.linker.dependencies import fill_search_list
-from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadFailure, MapType, Mode, Scope
+from abiclash.linker.dependencies import map_dependencies
+from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadEvent, LoadFailure, MapType, Mode, Scope
 from abiclash.linker.mapping import Answers, by_exact_name, map_object
 from abiclash.linker.pinned import Pinned
 from abiclash.linker.relocation import Relocator
-from abiclash.linker.search_path import SearchSettings, expand, origin_of
-from abiclash.linker.sort_maps import sort_maps
+from abiclash.linker.search_path import SearchSettings
 from abiclash.linker.tls import StaticTls
 
 if TYPE_CHECKING:
@@ -45,27 +43,6 @@ class HostSettings(SearchSettings, Protocol):
     def tunables(self) -> Mapping[str, int]: ...
     @property
     def dynamic_weak(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class LoadEvent:
-    """One dlopen as it was played. name: as asked for. file: what it opened, None where it failed.
-
-    new: file ids that it brought, in load order. relocated, initialised: the same in the order in which they were
-    relocated and in which ld.so calls their initialisers. failure: why it failed; discarded: the objects that ld.so had
-    begun to bind by then, as far as it came. destroyed: file ids of all that it had brought, in the order in which they
-    went.
-    """
-
-    name: str
-    mode: Mode
-    file: int | None
-    new: tuple[int, ...] = ()
-    relocated: tuple[int, ...] = ()
-    initialised: tuple[int, ...] = ()
-    failure: LoadFailure | None = None
-    discarded: tuple[LinkMap, ...] = ()
-    destroyed: tuple[int, ...] = ()
 
 
 class Process:
@@ -113,7 +90,7 @@ class Process:
         process.executable_stack = load_checks.starts_with_executable_stack(facts, executable, host)
         if facts.interp is not None:
             process._map_interpreter(facts.interp)
-        process._map_dependencies(main, process._preload(preload, main))
+        map_dependencies(process, main, process._preload(preload, main))
         process.global_scope = list(main.search_list or ())
         for link in process.maps.values():
             link.is_global = link.file in process.global_scope
@@ -182,7 +159,7 @@ class Process:
         if Mode.NODELETE in mode:
             self.pinned = self.pinned.mark([root.file], at_once=root.search_list is not None)
         if root.search_list is None:
-            listed = self._map_dependencies(root, (), mode)
+            listed = map_dependencies(self, root, (), mode)
             self._check_versions(link for link in listed if link.file not in known)
             by_file = {link.file: link for link in listed}
             order = [by_file[file] for file in reversed(root.dependencies or ()) if not by_file[file].relocated]
@@ -242,41 +219,6 @@ class Process:
         if link is not None:
             closing.remove(self, [link])
             self.closed.append(link)
-
-    # -- dependencies -----------------------------------------------------------------------------------------
-
-    def _map_dependencies(self, root: LinkMap, preloads: Iterable[LinkMap], mode: Mode = Mode.NOW) -> list[LinkMap]:
-        """Build the search list of an opened object, sort its initialisation order, and return the list.
-
-        Where a dependency cannot be loaded, the object keeps what was found before.
-        """
-        kind = MapType.LIBRARY if root.type is MapType.EXECUTABLE else MapType.LOADED
-
-        def load(name: str, requester: LinkMap) -> LinkMap | None:
-            path = expand(name, origin_of(requester.name), self.host) if "$" in name else name
-            return map_object(self, path, requester, kind, mode=mode & Mode.DEEPBIND)
-
-        def loaded(file: int) -> LinkMap | None:
-            # Of `maps` as it is then: it is made anew when objects move. Where objects were closed, names decide again.
-            return None if self.closed else self.maps.get(file)
-
-        listed = [root, *preloads]
-        try:
-            fill_search_list(listed, load, loaded, self._move_before)
-        finally:
-            files = [link.file for link in listed]
-            root.search_list = tuple(files)
-            first = [root.file, *(file for file in files if file != root.file)]  # filtees come before it in the list
-            order = sort_maps(first, lambda file: self.maps[file].dependencies, self.executable, dfs=self.depth_first)
-            root.dependencies = tuple(order)
-        return listed
-
-    def _move_before(self, link: LinkMap, other: LinkMap) -> None:
-        """Move an object in the list of all objects."""
-        order = [file for file in self.maps if file != link.file]
-        order.insert(order.index(other.file), link.file)
-        self.maps = {file: self.maps[file] for file in order}
-        self.answers.clear()
 
     # -- versions, relocation ---------------------------------------------------------------------------------
 

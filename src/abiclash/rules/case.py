@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from abiclash.facts.model import ObjectFacts, WheelFacts
     from abiclash.imports.plan import Load, LoadPlan
     from abiclash.imports.registrations import Placed
-    from abiclash.linker.link_map import LinkMap
-    from abiclash.linker.process import LoadEvent, Process
+    from abiclash.linker.link_map import LinkMap, LoadEvent
+    from abiclash.linker.process import Process
     from abiclash.linker.world import World
     from abiclash.rules.model import PackageId
 
