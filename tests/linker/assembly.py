@@ -70,7 +70,8 @@ class Object:
 class Machine:
     """An architecture. prefix: of its binutils. word: directive of an address. uses: one instruction each, or two.
 
-    header: what every file begins with. assembler, linker: options that choose it.
+    header: what every file begins with. assembler, linker: options that choose it. descriptors: options for ld where
+    an object uses TLS descriptors.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Machine:
     header: str = ""
     assembler: tuple[str, ...] = ()
     linker: tuple[str, ...] = ()
+    descriptors: tuple[str, ...] = ()
 
     def has(self) -> bool:
         """Tell whether its tools are there."""
@@ -124,6 +126,8 @@ class Assembler:
             options += ["--disable-new-dtags", "-rpath", thing.rpath]
         if thing.runpath is not None:
             options += ["--enable-new-dtags", "-rpath", thing.runpath]
+        if any(reference.use == "desc" for reference in thing.references):
+            options += self.machine.descriptors
         self._link(target, thing, [*options, "--no-as-needed", *map(str, stubs), *thing.options])
         return target
 

@@ -327,9 +327,10 @@ class Judge:
         with path.open("rb") as lines:
             log = read_log(lines, child.pid, str(program))
         path.unlink()
-        if child.returncode and said.count("\n") < len(steps) and not complaint:
-            complaint = f"ended with status {child.returncode}"
-        return log, (*said.splitlines(), *(line for line in complaint.splitlines() if not _REMARK.search(line)))
+        complaints = [line for line in complaint.splitlines() if not _REMARK.search(line)]
+        if child.returncode and said.count("\n") < len(steps) and not complaints:
+            complaints = [f"ended with status {child.returncode}"]
+        return log, (*said.splitlines(), *complaints)
 
     def _predict(
         self, program: Path, steps: _Steps, environ: Mapping[str, str], *, bind_now: bool

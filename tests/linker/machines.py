@@ -32,8 +32,10 @@ class Target:
     emulator: str | None
 
 
-def _machine(name: str, triple: str, word: str, size: int, header: str = "", **uses: str) -> Machine:
-    return Machine(name, f"{triple}-", uses, word, size, header=header)  # type: ignore[arg-type] # names of uses
+def _machine(
+    name: str, triple: str, word: str, size: int, header: str = "", descriptors: tuple[str, ...] = (), **uses: str
+) -> Machine:
+    return Machine(name, f"{triple}-", uses, word, size, header, descriptors=descriptors)  # type: ignore[arg-type] # names of uses
 
 
 TARGETS = {
@@ -62,6 +64,9 @@ TARGETS = {
                 "i686-linux-gnu",
                 ".long",
                 4,
+                # GNU ld 2.40 writes DT_JMPREL for descriptors, but DT_PLTGOT only for calls: on an object without calls
+                # ld.so crashes when it binds lazily (sysdeps/i386/dl-machine.h elf_machine_runtime_setup)
+                descriptors=("-z", "now"),
                 got="movl {}@GOT(%ebx), %eax",
                 call="call {}@PLT",
                 gd="leal {}@tlsgd(,%ebx,1), %eax",
