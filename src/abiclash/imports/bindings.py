@@ -51,7 +51,7 @@ class Bindings(Calls):
     def set_item(self, base: Value, index: Value, value: Value) -> None:
         """Bind base[index]."""
         if isinstance(base, dict):
-            if isinstance(index, str | int | float | tuple):
+            if index is UNKNOWN or isinstance(index, str | int | float | tuple):
                 base[index] = value
         elif isinstance(base, list):
             if isinstance(index, int) and -len(base) <= index < len(base):

@@ -1,277 +1,97 @@
-"""Which of an extension module's names are imports that its initialisation makes.
-
-What is known, in order of trust: the .pyx source beside the module, where a wheel brings it; dotted names of modules
-that exist; single names of modules that exist, where the module also names something that they define (a single name
-may as well be an attribute: `readline`, `copy`).
-"""
+"""What extension modules import from C, and when."""
 
 from __future__ import annotations
 
-import builtins
-import io
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from abiclash.imports.cext import CYTHON, IMPORTS_FUNCTIONS, MYPYC, TABLE, TEXT
-from abiclash.imports.values import LIKELY, POSSIBLE, Module
+from abiclash.imports.cext import CYTHON
+from abiclash.imports.cnames import named_imports, table_of_functions
+from abiclash.imports.pyx import pyx_imports
+from abiclash.imports.values import LIKELY, Frame, Module, Raised
 
 if TYPE_CHECKING:
-    from abiclash.imports.expressions import Form
     from abiclash.imports.machine import Machine
-    from abiclash.imports.world import Found
 
-_IGNORED = frozenset(("sys", "builtins", "__main__", CYTHON, TABLE, TEXT))
-FUNCTIONS = "__pyx_capi__"
-"""Where a Cython module keeps the functions that others get from C."""
-_API = re.compile(r"_?[A-Z][A-Z_]*_API\Z")
-_COMMON = frozenset(
-    name
-    for kind in (str, bytes, dict, list, set, int, complex, io.IOBase, io.TextIOWrapper, builtins)
-    for name in dir(kind)
-)
-"""Names that any object may have: their use says nothing about a module that has them too."""
-_CYTHON_RUNTIME = frozenset(("asyncio.coroutines", "collections.abc", "gc", "array", "inspect", "pickle"))
-"""Modules that Cython's utility code names in modules that do not import them."""
-_CAPSULE = re.compile(r"\.\w*C_?API\Z")
-"""How a capsule is named that PyCapsule_Import gets, with the module that holds it."""
-_INCLUDE = re.compile(r"""include\s+["']([^"']+)["']""")
-_IMPORT = re.compile(r"(?:import|cimport)\s+(.+)")
-_FROM = re.compile(r"from\s+(\.*)([\w.]*)\s+c?import\s+(.+)")
-_QUOTED = re.compile(r"\"\"\".*?\"\"\"|'''.*?'''", re.DOTALL)
-_SKIPPED = re.compile(r"(?:@|(?:cdef|cpdef|def|class|async|ctypedef|for|while|with)\b)")
+CImport = tuple[str, int, str, int]
+"""An import that C code makes: name, doubt, file, line (0: a string)."""
+Waiting = tuple[Module, int, int, list[CImport]]
+"""An extension module, the doubts (of its import, of the statement), and what it imports later."""
 
 
-def c_imports(machine: Machine, module: Module) -> list[tuple[str, int, str, int]]:
-    """Return (name, doubt, file, line) of what the initialisation of an extension module imports."""
+def import_from_c(machine: Machine, module: Module) -> list[Waiting]:
+    """Import what an extension module imports when it is initialised; return what has to wait.
+
+    Functions import modules of their own package when they are called, as a rule. Of what only a string shows, that is
+    put off until the package has been imported, which imports most of it itself.
+    """
+    found = _c_imports(machine, module)
+    top = module.name.partition(".")[0]
+    names = machine.world.strings(module.found.path)
+    unsure = [] if top == module.name else [entry for entry in found if not entry[3]]
+    later = [entry for entry in unsure if _waits(machine, entry[0], top, names)]
+    _import_named(machine, module, [entry for entry in found if entry not in later])
+    return [(module, machine.base, machine.local, later)] if later else []
+
+
+def catch_up(machine: Machine, package: str) -> None:
+    """Import what extension modules of a package wait for, once it has been imported itself."""
+    top = machine.modules.get(package)
+    if not isinstance(top, Module) or not top.done:
+        return
+    waiting = [entry for entry in machine.later if entry[0].name.startswith(f"{package}.")]
+    machine.later = [entry for entry in machine.later if entry not in waiting]
+    outer = machine.base, machine.local, machine.current
+    for module, base, local, names in waiting:
+        machine.base, machine.local, machine.current = base, local, module
+        _import_named(machine, module, names)
+    machine.base, machine.local, machine.current = outer
+
+
+def import_when_called(machine: Machine, module: Module) -> None:
+    """Import the private extension modules that one of the library names: its functions import them when called."""
+    path = module.found.path
+    private = [name for name in machine.world.strings(path) if name.startswith("_") and "." not in name]
+    found = [machine.world.find(name, None) for name in private]
+    names = [one.name for one in found if one is not None and one.kind == "extension" and machine.in_library(one.path)]
+    _import_named(machine, module, [(name, LIKELY, path, 0) for name in names if name != module.name])
+
+
+def _import_named(machine: Machine, module: Module, names: list[CImport]) -> None:
+    saved = machine.local
+    for name, doubt, path, line in names:
+        frame = Frame(module, module.vars, path, line=line)
+        machine.local = max(saved, doubt)
+        try:
+            machine.load_module(name, frame)
+        except Raised:
+            continue
+        finally:
+            machine.local = saved
+
+
+def _c_imports(machine: Machine, module: Module) -> list[CImport]:
+    """Return what the initialisation of an extension module imports; first what unpacks Cython's string table."""
     path = module.found.path
     directory, _, file = path.rpartition("/")
     source = f"{directory}/{file.partition('.')[0]}.pyx"
+    names = machine.world.strings(path)
+    unpacking = [(name, LIKELY, path, 0) for name in ("zlib", "bz2") if f"{name}.decompress" in names]
     if machine.world.exists(source):
-        return pyx_imports(machine, source, module.name)
-    return [(name, doubt, path, 0) for name, doubt in named_imports(machine, module)]
+        return unpacking + pyx_imports(machine, source, module.name)
+    known = [entry[0] for entry in unpacking]
+    return unpacking + [(name, doubt, path, 0) for name, doubt in named_imports(machine, module) if name not in known]
 
 
-def named_imports(machine: Machine, module: Module) -> list[tuple[str, int]]:
-    """Return (module, doubt) for what an extension module names among its strings and may import."""
-    names = Names(machine.world.strings(module.found.path), module.name)
-    kept = {name.rpartition(".")[0]: LIKELY for name in names.all if _CAPSULE.search(name)}
-    known = machine.world.top_names() | _sibling_names(machine, names.parent)
-    for name in names.all:
-        if name.partition(".")[0] not in known or name in _IGNORED or name in names.own:
-            continue
-        if (names.cython and name in _CYTHON_RUNTIME) or module.name.startswith(name + "."):
-            continue
-        target, doubt = (_dotted if "." in name else _single)(machine, names, name)
-        if target and doubt < POSSIBLE and not _required(machine, module.found.path, target):
-            doubt = POSSIBLE
-        if target:
-            kept[target] = min(doubt, kept.get(target, POSSIBLE))
-    if TEXT in names.table:
-        kept.update(dict.fromkeys(_siblings_in(machine, names.parent, names.all[-1]), LIKELY))
-    kept.pop(module.name, None)
-    return list(kept.items())
+def _waits(machine: Machine, name: str, top: str, names: tuple[str, ...]) -> bool:
+    """Tell whether C code that names a module probably imports it when a function needs it; top: of its own package.
 
-
-def _required(machine: Machine, path: str, target: str) -> bool:
-    """Tell whether a module can be taken to be there for an extension module: it is its own distribution's, or of one
-    that this requires, or it is not known. What is not required is imported where it is used, if at all.
+    Cython's code imports what it names in full when it is initialised, but for the table of C functions of a package
+    that it does not import by itself.
     """
-    owner = machine.world.owner(path)
-    found = machine.world.find(target.partition(".")[0], None)
-    if owner is None or found is None or machine.in_library(found.path):
-        return True
-    other = machine.world.owner(found.path)
-    required = machine.world.requires(owner)
-    return other is None or other == owner or required is None or other in required
-
-
-class Names:
-    """The names in one extension module. table: those of Cython's string table. own: parts of its own name."""
-
-    def __init__(self, names: tuple[str, ...], module: str) -> None:
-        middle = names.index(TABLE) if TABLE in names else len(names)
-        self.all = names
-        self.table = set(names[middle:])
-        self.everything = set(names)
-        self.cython = CYTHON in self.everything
-        self.apis = {name for name in names if _API.match(name)}
-        if IMPORTS_FUNCTIONS in self.everything:
-            self.apis.add(FUNCTIONS)
-        self.own = set(module.split("."))
-        self.top = module.partition(".")[0]
-        self.parent = module.rpartition(".")[0]
-
-
-def _dotted(machine: Machine, names: Names, name: str) -> tuple[str, int]:
-    """Judge a dotted name: imported where Cython wrote it, in its own package, or to get a C API from it."""
-    top = name.partition(".")[0]
-    found = machine.world.find(top, None)
-    if found is None or found.kind == "builtin" or (machine.in_library(found.path) and not names.cython):
-        return "", POSSIBLE
-    sure = names.cython or top == names.top
-    target = _existing(machine, name)
-    return target, LIKELY if sure or _gives_api(machine, target, names) else POSSIBLE
-
-
-def _gives_api(machine: Machine, target: str, names: Names) -> bool:
-    """Tell whether an extension module gets a table of C functions from the one that it names.
-
-    Both name the table. So does every other user of it: one that in turn names a third module with that table gets it
-    there, as the first does.
-    """
-    shared = names.apis.intersection(_extension_strings(machine, target))
-    if shared - {FUNCTIONS}:
-        others = {name for name in _extension_strings(machine, target) if "." in name and name in names.everything}
-        for other in others - {target}:
-            shared -= _extension_strings(machine, other) - {FUNCTIONS}
-    return bool(shared)
-
-
-def _extension_strings(machine: Machine, name: str) -> set[str]:
-    """Return the names in an extension module; none where `name` is no extension module."""
-    search = None
-    found = None
-    for depth in range(name.count(".") + 1):
-        found = machine.world.find(".".join(name.split(".")[: depth + 1]), search)
-        search = found.search if found else None
-    return set(machine.world.strings(found.path)) if found is not None and found.kind == "extension" else set()
-
-
-def _single(machine: Machine, names: Names, name: str) -> tuple[str, int]:
-    """Judge a name without a dot: a top-level module or a sibling, if the extension module also uses its names."""
-    found = machine.world.find(name, None)
-    if found is not None and found.kind != "builtin":
-        library = machine.in_library(found.path)
-        if found.kind == "extension" and not library and (name.startswith("_") or name.endswith(MYPYC)):
-            return name, LIKELY  # nobody calls anything else so
-        if not names.cython:
-            return ("" if library else name), POSSIBLE
-        pool = names.table if library and names.table else names.everything
-        used = name in pool and _uses(machine, found, pool, name, imported=True)
-        return (name if used else ""), LIKELY
-    if found is None and names.cython and names.parent and (name in names.table or not names.table):
-        sibling = _sibling(machine, names.parent, name)
-        if sibling is not None and (name.startswith("_") or _uses(machine, sibling, names.everything, name)):
-            return sibling.name, LIKELY
-    return "", POSSIBLE
-
-
-def _sibling_names(machine: Machine, parent: str) -> set[str]:
-    """Return the names that modules beside an extension module may have."""
-    package = machine.modules.get(parent)
-    search = package.search if isinstance(package, Module) else None
-    return {entry.partition(".")[0] for place in search or () for entry in machine.world.listing(place)}
-
-
-def _siblings_in(machine: Machine, parent: str, text: str) -> list[str]:
-    """Return the modules of a package whose full names are in a text."""
-    return sorted(full for name in _sibling_names(machine, parent) if (full := f"{parent}.{name}") in text)
-
-
-def _existing(machine: Machine, name: str) -> str:
-    """Return the longest prefix of a dotted name that names a module; the rest are attributes of it."""
-    parts = name.split(".")
-    search = None
-    for depth in range(1, len(parts) + 1):
-        found = machine.world.find(".".join(parts[:depth]), search)
-        if found is None:
-            return ".".join(parts[: depth - 1])
-        if found.search is None:
-            return ".".join(parts[:depth])
-        search = found.search
-    return name
-
-
-def _sibling(machine: Machine, parent: str, name: str) -> Found | None:
-    package = machine.modules.get(parent)
-    search = package.search if isinstance(package, Module) else None
-    return machine.world.find(f"{parent}.{name}", search) if search else None
-
-
-def _uses(machine: Machine, found: Found, pool: set[str], name: str, *, imported: bool = False) -> bool:
-    """Tell whether the names of an extension module hold one that `found` defines (or `imported`: re-exports).
-
-    What a package's own modules import from the extension module is no sign that it imports them.
-    """
-    if found.kind == "extension":
-        defined = {text for text in machine.world.strings(found.path) if "." not in text}
-    elif found.kind in ("package", "module"):
-        defined = set(_defined(machine.world.source(found.path).body, imported=imported))
-    else:
-        return False
-    return any(len(text) > 2 and text != name and not text.startswith("_") for text in (defined & pool) - _COMMON)
-
-
-def _defined(body: list[Form], *, imported: bool) -> list[str]:
-    """Return the names that a module's own statements define."""
-    names: list[str] = []
-    for form in body:
-        tag: Any = form[0]
-        if tag in ("def", "class"):
-            names.append(form[2])
-        elif tag == "=":
-            names += [target for target in form[2] if isinstance(target, str)]
-        elif tag == "f" and imported:
-            names += [alias for _, alias in form[4]]
-        elif tag == "?":
-            names += _defined(form[3], imported=imported) + _defined(form[4], imported=imported)
-        elif tag == "try":
-            names += _defined(form[2], imported=imported)
-    return names
-
-
-def pyx_imports(machine: Machine, path: str, name: str, depth: int = 0) -> list[tuple[str, int, str, int]]:
-    """Return the imports at the top level of a .pyx file and of what it includes.
-
-    A cimport of a module that exists as one imports it too: its types are looked up when the module is initialised.
-    """
-    tree_text = machine.read_text(path)
-    if tree_text is None or depth > 8:
-        return []
-    found: list[tuple[str, int, str, int]] = []
-    skipping = False
-    lines = enumerate(_joined(tree_text), 1)
-    for number, line in lines:
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        if not line[0].isspace():
-            skipping = bool(_SKIPPED.match(text)) or (skipping and text[0] in "),:")
-        if skipping:
-            continue
-        if match := _INCLUDE.match(text):
-            found += pyx_imports(machine, f"{path.rpartition('/')[0]}/{match[1]}", name, depth + 1)
-        found += [(target, LIKELY, path, number) for target in _targets(text, name)]
-    return found
-
-
-def _joined(text: str) -> list[str]:
-    """Return lines with what stands in open brackets or after a backslash on one line (later lines are empty)."""
-    lines: list[str] = []
-    opened = 0
-    start = -1
-    for raw in _QUOTED.sub(lambda match: "\n" * match.group().count("\n"), text).splitlines():
-        line = raw.split("#")[0].rstrip() if '"' not in raw and "'" not in raw else raw.rstrip()
-        if start >= 0:
-            lines[start] += " " + line.strip().rstrip("\\")
-            lines.append("")
-        else:
-            lines.append(line.rstrip("\\"))
-        opened += line.count("(") - line.count(")")
-        continues = opened > 0 or line.endswith("\\")
-        start = (start if start >= 0 else len(lines) - 1) if continues else -1
-        opened = max(opened, 0)
-    return lines
-
-
-def _targets(text: str, name: str) -> list[str]:
-    if match := _FROM.match(text):
-        dots, module, names = match[1], match[2], match[3]
-        if dots:
-            parts = name.split(".")[: -len(dots)]
-            module = ".".join([*parts, module] if module else parts)
-        items = [item.split(" as ")[0].strip(" ()") for item in names.split(",")]
-        return [module, *(f"{module}.{item}" for item in items if item.isidentifier())]
-    if match := _IMPORT.match(text):
-        return [item.split(" as ")[0].strip() for item in match[1].split(",")]
-    return []
+    own = name.startswith(f"{top}.")
+    if CYTHON not in names:
+        return own
+    if own:
+        return name not in names
+    package = name.partition(".")[0]
+    return "." in name and package not in names and table_of_functions(machine, package, names)

@@ -70,6 +70,10 @@ class Evaluator:
         """Note a library whose path is given to a function that is not known, or that hands it to C code to open."""
         raise NotImplementedError
 
+    def called_from(self, module: Module) -> None:
+        """Note that a function of an extension module is called."""
+        raise NotImplementedError
+
     def contains(self, table: Value, item: Value) -> bool | None:
         """Tell whether `item in table` for values that are not Python's own; None where it is not known."""
         raise NotImplementedError
@@ -120,12 +124,19 @@ class Evaluator:
 
     def _call(self, form: list[Form], frame: Frame) -> Value:
         _, function, arguments, names, values = form
-        called = self.eval(function, frame)
+        base: Value = None
+        if isinstance(function, list) and function[0] == ".":
+            base = self.eval(function[1], frame)
+            called = self.attribute(base, function[2], frame)
+        else:
+            called = self.eval(function, frame)
         args = self._items(arguments, frame)
-        if isinstance(function, list) and function[0] == "." and function[2] == "dlopen":
+        if base is not None and function[2] == "dlopen":
             return self.dlopen(args, frame)
         if called is UNKNOWN:
             self.unknown_calls += 1
+            if isinstance(base, Module) and base.found.kind == "extension":
+                self.called_from(base)
             if args:
                 self.handed_over(function, args[0], frame)
         if not names:

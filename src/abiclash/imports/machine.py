@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from abiclash.errors import NotAnalysed
 from abiclash.imports.absent import TAKEN_TO_SUCCEED
 from abiclash.imports.builtin import BUILTINS
-from abiclash.imports.cimports import c_imports
+from abiclash.imports.cimports import Waiting, catch_up, import_from_c, import_when_called
 from abiclash.imports.files import normalised
 from abiclash.imports.flags import RTLD_NOW
 from abiclash.imports.foreign import dlopen, open_library
@@ -52,6 +52,8 @@ class Machine(Loads):
         self.path = list(world.path)
         self.texts = 0  # that exec has got
         self.natives["sys"]["path"] = self.path
+        self.later: list[Waiting] = []
+        self.used: set[str] = set()  # extension modules of the library whose functions were called
         self.idle = Frame(Module("", Found("", "builtin", ""), 0), {}, "")
         self._places: dict[str, tuple[str, ...]] = {}  # __path__ of packages whose module another object replaced
 
@@ -134,6 +136,8 @@ class Machine(Loads):
         if found is None:
             raise Raised("ModuleNotFoundError", f"No module named '{name}'")
         self.execute_found(found, frame)
+        if self.later:
+            catch_up(self, name.partition(".")[0])
         value = self.modules.get(name, UNKNOWN)
         if isinstance(holder, Module):
             holder.vars[tail] = value
@@ -210,7 +214,7 @@ class Machine(Loads):
                 self.base, self.local, self.current = outer
                 self.load_extension(module, frame)
                 self.base, self.local, self.current = max(self.base, self.local), 0, module
-                self.imports_from_c(module)
+                self.later += import_from_c(self, module)
             elif module.found.kind == "stdlib":
                 self._profile_imports(module)
             elif module.found.kind in ("package", "module"):
@@ -240,19 +244,6 @@ class Machine(Loads):
                 self.load_module(name, frame)
             except Raised:
                 continue
-
-    def imports_from_c(self, module: Module) -> None:
-        """Import what an extension module names among its strings, as far as that is known to be an import."""
-        saved = self.local
-        for name, doubt, path, line in c_imports(self, module):
-            frame = Frame(module, module.vars, path, line=line)
-            self.local = max(saved, doubt)
-            try:
-                self.load_module(name, frame)
-            except Raised:
-                continue
-            finally:
-                self.local = saved
 
     def read_text(self, path: str) -> str | None:
         """Return the text of a file that is no Python module, None where it cannot be read."""
@@ -286,6 +277,11 @@ class Machine(Loads):
             table[index] = self.force(value)
 
     # Libraries that C code opens for a program
+
+    def called_from(self, module: Module) -> None:
+        if module.name not in self.used and self.in_library(module.found.path):
+            self.used.add(module.name)
+            import_when_called(self, module)
 
     def dlopen(self, args: list[Value], frame: Frame) -> Value:
         return open_library(self, args, {}, frame, "dlopen")

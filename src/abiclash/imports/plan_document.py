@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from abiclash.imports.world import Python
 
 KIND = "plans"
-PLAN = 22
+PLAN = 23
 """Version of what planning does: raised whenever the same source gives another plan."""
 
 
