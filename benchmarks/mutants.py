@@ -1,6 +1,6 @@
 """Mutation testing: change one operator of a module at a time, and see whether its tests notice.
 
-python benchmarks/mutants.py [--seconds 1800] [--seed 0] [MODULE...]     MODULE as abiclash.linker.lookup
+python benchmarks/mutants.py [--seconds 1800] [--seed 0] [--again] [MODULE...]     MODULE as abiclash.linker.lookup
 
 Each mutant is run in a child of this process, which has everything heavy imported already and meets the mutated source
 instead of the file. The ledger, benchmarks/mutants.json, names the survivors; what stands there of why one survives is
@@ -18,6 +18,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -119,15 +120,18 @@ class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
 class _Examples:
     """The same examples each time, without a search for the smallest that fails, however slow the machine is."""
 
+    def __init__(self, count: int) -> None:
+        self.count = count
+
     def pytest_configure(self) -> None:
         from hypothesis import Phase, settings  # noqa: PLC0415
 
         phases = [Phase.explicit, Phase.generate]
-        settings.register_profile("mutants", phases=phases, deadline=None, derandomize=True)
+        settings.register_profile("mutants", phases=phases, max_examples=self.count, deadline=None, derandomize=True)
         settings.load_profile("mutants")
 
 
-def _survives(module: str, path: Path, source: str) -> bool:
+def _survives(module: str, path: Path, source: str, examples: int) -> bool:
     """Run the tests of a module against a mutant, in a child."""
     child = os.fork()
     if not child:
@@ -140,7 +144,7 @@ def _survives(module: str, path: Path, source: str) -> bool:
         import pytest  # noqa: PLC0415
 
         options = ["-x", "-q", "-p", "no:cacheprovider"]
-        os._exit(int(pytest.main([*options, *TESTS[module]], plugins=[_Examples()])))
+        os._exit(int(pytest.main([*options, *TESTS[module]], plugins=[_Examples(examples)])))
     return os.waitpid(child, 0)[1] == 0
 
 
@@ -149,6 +153,7 @@ def main() -> None:
     parser.add_argument("modules", nargs="*", default=list(TESTS))
     parser.add_argument("--seconds", type=float, default=1800)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--again", action="store_true", help="only those that survived, after new tests")
     options = parser.parse_args()
     os.chdir(ROOT)
     import numpy  # noqa: F401, ICN001, PLC0415 - before the forks
@@ -158,20 +163,32 @@ def main() -> None:
         end = time.monotonic() + options.seconds / len(options.modules)
         path = ROOT / "src" / (module.replace(".", "/") + ".py")
         source = path.read_text("utf-8")
-        if not _survives(module, path, source):
+        examples = 400 if options.again else 60
+        if not _survives(module, path, source, examples):
             sys.exit(f"{module}: its tests fail without any change")
         every = list(mutants(source))
-        random.Random(options.seed).shuffle(every)  # noqa: S311 - a sample, where the time is short
-        tried, survivors = 0, []
-        for line, what, mutant in every:
+        before, known = _known(module, source, len(every)) if options.again else (0, None)
+        chosen = [one for one in every if known is None or one[:2] in known]
+        random.Random(options.seed).shuffle(chosen)  # noqa: S311 - a sample, where the time is short
+        tried, survivors = before - len(chosen) if options.again else 0, []
+        for line, what, mutant in chosen:
             if time.monotonic() > end:
                 break
             tried += 1
-            if _survives(module, path, mutant):
+            if _survives(module, path, mutant, examples):
                 text = source.splitlines()[line - 1].strip()
                 survivors.append({"line": line, "change": what, "text": text})
                 print(f"{module}:{line}: {what}: {text}", flush=True)
         _record(module, len(every), tried, survivors)
+
+
+def _known(module: str, source: str, count: int) -> tuple[int, set[tuple[int, str]]]:
+    """Return how many were tried of this very source, and (line, change) of the survivors."""
+    own = json.loads(LEDGER.read_text("utf-8"))[module]
+    lines = [line.strip() for line in source.splitlines()]
+    if own["mutants"] != count or any(lines[one["line"] - 1] != one["text"] for one in own["survivors"]):
+        sys.exit(f"{module}: it has changed since; try all of its mutants")
+    return own["tried"], {(one["line"], one["change"]) for one in own["survivors"]}
 
 
 def _record(module: str, mutants_in_all: int, tried: int, survivors: list[dict[str, object]]) -> None:
@@ -183,7 +200,8 @@ def _record(module: str, mutants_in_all: int, tried: int, survivors: list[dict[s
     for one in survivors:
         if (why := known.get((one["change"], one["text"]))) is not None:
             one["why"] = why
-    ledger[module] = {"mutants": mutants_in_all, "tried": tried, "survivors": survivors}
+    commit = subprocess.check_output(["git", "rev-parse", "--short=10", "HEAD"], cwd=ROOT, text=True).strip()
+    ledger[module] = {"mutants": mutants_in_all, "tried": tried, "survivors": survivors, "commit": commit}
     LEDGER.write_text(json.dumps(ledger, indent=1, sort_keys=True) + "\n", "utf-8")
     print(f"{module}: {tried} of {mutants_in_all} mutants tried, {len(survivors)} survived", flush=True)
 

@@ -66,7 +66,7 @@ def _mutants(ledger: dict[str, Any]) -> Iterator[str]:
     yield "## Mutants\n"
     for module, own in sorted(ledger.items()):
         killed = own["tried"] - len(own["survivors"])
-        yield f"`{module}`: {own['mutants']} mutants, {_tried(own)}, {killed} killed.\n"
+        yield f"`{module}`: {own['mutants']} mutants, {_tried(own)}, {killed} killed. Commit {own['commit']}.\n"
         if own["survivors"]:
             yield "| line | change | survives because |"
             yield "|---|---|---|"

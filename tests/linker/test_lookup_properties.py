@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,7 +138,8 @@ def found(matches: Matches) -> list[tuple[int, int]]:
     return list(zip(matches.file.tolist(), matches.row.tolist(), strict=True))
 
 
-@given(scope=scopes, wanted=queries, rules=st.sampled_from(RULES))
+@pytest.mark.parametrize("rules", RULES)
+@given(scope=scopes, wanted=queries)
 def test_columns_find_what_the_loop_finds(scope: list[list[Entry]], wanted: list[Query], rules: Rules) -> None:
     """do_lookup_x: "The first match wins", object by object; since 2.42 with the base version as a fallback."""
     ordered = sorted(wanted, key=lambda query: query.key)
@@ -158,6 +160,14 @@ def test_a_scope_can_be_searched_in_parts(scope: list[list[Entry]], cut: int, wa
     """l_scope is a list of lists: the first part with a match wins."""
     first, second = walk(scope[:cut], wanted), walk(scope[cut:], wanted, first=min(cut, len(scope)))
     assert walk(scope, wanted) == [one if one[0] != NOT_FOUND else two for one, two in zip(first, second, strict=True)]
+
+
+def test_a_definition_without_version_is_a_fallback_since_2_42() -> None:
+    """Bug 29190: before, the first of an object's chain won."""
+    both = [[Entry(1, 0, 0), Entry(1, 2, LATER_VERSION)]]
+    assert walk(both, [Query(1, 2, 0)]) == [(0, 0)]
+    assert walk(both, [Query(1, 2, 0)], Rules(default_is_fallback=True)) == [(0, 1)]
+    assert walk([[Entry(1, 0, 0)]], [Query(1, 2, 0)], Rules(default_is_fallback=True)) == [(0, 0)]
 
 
 lookups = st.lists(st.tuples(st.integers(1, 4), st.integers(0, 5), st.integers(0, 3)), max_size=8)
