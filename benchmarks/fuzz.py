@@ -3,7 +3,7 @@
 run    fuzz targets (default: all) until each has had --runs executions or --seconds; add to the ledger. The --guided
        part of both with atheris, guided by coverage; the rest changes what that found, without guidance: it is faster.
        --afresh: what earlier code was run on no longer counts
-keep   choose the inputs that tests run on from what fuzzing found (--folder), the smallest that reach all of the code
+keep   add the smallest inputs that reach more code, of what fuzzing found (--folder), to those that tests run on
 seed   make the first inputs again, from small real things (needs gcc)
 
 Needs the dependency group `fuzz`. An input that raises, hangs for 20 s or takes 3 GB is left in --folder and counted.
@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -35,7 +36,7 @@ CHUNK = 200_000
 """Executions of one process: libFuzzer and its tables of comparisons grow slowly."""
 BATCH = 2000
 _FAILED = re.compile("Test unit written to .*-(?:crash|timeout|oom)-")  # not -slow-unit-: 10 s, on a busy machine
-KEPT_BYTES = 60_000
+KEPT_BYTES = 80_000
 
 
 def main() -> None:
@@ -147,16 +148,20 @@ def _write(ledger: dict[str, Any]) -> None:
 
 
 def _chosen(name: str, folder: Path) -> list[bytes]:
-    """Return the smallest inputs that reach what all reach, as far as there is room for them."""
-    smallest = folder.with_name(f"{name}-smallest")
-    smallest.mkdir(exist_ok=True)
-    _child("tests.fuzz", name, "-merge=1", str(smallest), str(folder))
-    found = sorted((path.read_bytes() for path in smallest.iterdir()), key=len)
-    chosen, room = list(MAKERS[name]()), KEPT_BYTES
-    for raw in found:
-        if len(raw) <= room:
+    """Return what is kept already, as it may have found a bug, and the smallest inputs that reach more."""
+    merged = folder.with_name(f"{name}-merged")
+    shutil.rmtree(merged, ignore_errors=True)
+    merged.mkdir()
+    chosen = kept(name)
+    for number, raw in enumerate(chosen):
+        (merged / f"kept-{number}").write_bytes(raw)
+    _child("tests.fuzz", name, "-merge=1", str(merged), str(folder))
+    more = sorted({path.read_bytes() for path in merged.iterdir()} - set(chosen), key=lambda raw: (len(raw), raw))
+    room = KEPT_BYTES - sum(map(len, chosen))
+    for raw in more:
+        room -= len(raw)
+        if room > 0:
             chosen.append(raw)
-            room -= len(raw)
     return chosen
 
 
