@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from abiclash.demangle import demangle
-from abiclash.rules.families import Member, family, readable
+from abiclash.rules.families import Member, family, readable, related
 
 if TYPE_CHECKING:
     from abiclash.rules.families import Family
@@ -76,3 +76,24 @@ def test_hostile_names_are_cheap() -> None:
     assert family("_ZN" + "I" * 4000) is None
     assert family("_ZN" + "1a" * 1500 + "E1b") is not None
     assert family("_ZN" + "1a" * 5000) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "answer"),
+    [
+        ("_ZNSs4_Rep20_S_empty_rep_storageE", "_ZNSs4_Rep10_M_destroyERKSaIcE", True),  # std::string's inner class
+        ("_ZNSs4_Rep20_S_empty_rep_storageE", "_ZNSsD1Ev", True),
+        ("_ZNSs4_Rep20_S_empty_rep_storageE", "_ZNSt8ios_base4InitC1Ev", False),
+        ("_ZNSt5ctypeIcE2idE", "_ZNKSt5ctypeIcE8do_widenEc", True),
+        ("_ZSt11__once_call", "__once_proxy", True),
+        ("_ZSt15future_category", "_ZSt15future_categoryv", True),
+        ("_ZSt15future_category", "_ZSt16generic_categoryv", False),
+        ("_ZSt4cout", "_ZNSolsEi", False),
+        ("state", "read_state", False),
+        ("_ZN", "_ZN", False),
+        ("", "", False),
+    ],
+)
+def test_related(one: str, other: str, answer: bool) -> None:
+    assert related(one, other) is answer
+    assert related(other, one) is answer

@@ -8,6 +8,7 @@ import pytest
 
 from abiclash.rules.model import Confidence, Severity
 from abiclash.rules.split_state import check
+from tests.rules.harness import GLOBAL
 
 if TYPE_CHECKING:
     from tests.rules.harness import Site
@@ -81,3 +82,59 @@ def test_near_miss_two_users_without_a_call_between_them(site: Site) -> None:
     split_state(site, copy="int state;", user="int state; int ask(void) { state = 7; return state; }")
     assert site.live(["alpha", "beta"], ("beta/libb.so", "ask")).values == [7]
     assert list(check(site.case())) == []
+
+
+MEMBERS = """
+int _ZN4Pool5emptyE;
+int _ZN4Pool4readEv(void) { return _ZN4Pool5emptyE; }
+int unrelated(void) { return 1; }
+"""
+
+
+@pytest.mark.parametrize(("call", "certain"), [("_ZN4Pool4readEv", True), ("unrelated", False)])
+def test_a_member_of_a_class_is_read_by_calls_to_that_class(site: Site, call: str, certain: bool) -> None:
+    """An initialiser that touches std::string's empty representation and calls no std::string harms nobody yet."""
+    site.library("libruntime.so", MEMBERS, system=True)
+    site.library("alpha/liba.so", "int _ZN4Pool5emptyE;", needs=["libruntime.so"])
+    user = (
+        "extern int _ZN4Pool5emptyE; int _ZN4Pool4readEv(void); int unrelated(void);\n"
+        f"__attribute__((constructor)) static void start(void) {{ _ZN4Pool5emptyE = 7; {call}(); }}\n"
+        "int ask(void) { return _ZN4Pool4readEv(); }"
+    )
+    site.library("beta/libb.so", user, needs=["libruntime.so"])
+    assert site.live(["alpha", "beta"], ("beta/libb.so", "ask")).values == [0]
+    (finding,) = check(site.case())
+    assert finding.failing_order == ("alpha", "beta")
+    assert (finding.confidence is Confidence.CERTAIN, finding.evidence["initializer"]) == (certain, certain)
+
+
+def test_near_miss_a_variable_that_each_library_sets_up_for_itself(site: Site) -> None:
+    """Like std::future_category of a libstdc++ that is linked in: a pointer that only initialisers write."""
+    runtime = (
+        "int *category; static int own = 7; int unrelated(void) { return 1; }\n"
+        "__attribute__((constructor)) static void start(void) { category = &own; }"
+    )
+    user = (
+        "int *category; static int own = 7; int unrelated(void);\n"
+        "__attribute__((constructor)) static void start(void) { unrelated(); category = &own; }\n"
+        "int ask(void) { return *category; }"
+    )
+    site.library("libruntime.so", runtime, system=True)
+    site.library("alpha/liba.so", "int *category;", needs=["libruntime.so"])
+    site.library(
+        "beta/first.so",
+        "int unrelated(void); int first(void) { return unrelated(); }",
+        needs=["libruntime.so"],
+        open_with=GLOBAL,
+    )
+    site.library("beta/libb.so", user, needs=["libruntime.so"])
+    assert site.live(["alpha", "beta"], ("beta/libb.so", "ask")).values == [7]
+    case = site.case()
+    assert site.agrees(case, ["alpha", "beta"])
+    together = case.together[0].process.maps
+    served = {
+        case.basename(one): {case.basename(other) for other in case.servers(link)} for one, link in together.items()
+    }
+    assert "liba.so" in served["libruntime.so"]
+    assert "libruntime.so" in served["libb.so"]
+    assert list(check(case)) == []

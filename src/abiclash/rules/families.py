@@ -28,6 +28,8 @@ _STANDARD = {
     "d": "std::iostream",
 }
 _NUMBER = re.compile(r"\d+")
+_UNSCOPED = re.compile(r"^_Z(?:St)?L?\d+")
+"""What stands before a name in no class: `_ZSt15future_categoryv`, `_Z4initv`."""
 _WORD = re.compile(r"_*(?:[a-z]{2,}|[A-Z][A-Z0-9]+(?=_|$|[a-z])|[A-Z][a-z]+)")
 
 
@@ -87,6 +89,18 @@ def _mangled(name: str) -> Family | None:
     maker = maker or own in ("what", "operator=", "swap")
     typed = constant or maker or len(parts) > 2 or scope.startswith("St")
     return Family(scope, shown, own, Member.MAKER if maker else Member.FUNCTION, typed=typed)
+
+
+def related(one: str, other: str) -> bool:
+    """Tell whether two names are members of one class or namespace, or of one inside the other's.
+
+    Names outside of classes are related where their first word is the same: `std::__once_call`, `__once_proxy`.
+    """
+    if one.startswith("_ZN") and other.startswith("_ZN"):
+        scopes = [found.scope if (found := family(name)) else "" for name in (one, other)]
+        return all(scopes) and (scopes[0].startswith(scopes[1]) or scopes[1].startswith(scopes[0]))
+    words = [_WORD.match(_UNSCOPED.sub("", name)) for name in (one, other) if not name.startswith("_ZN")]
+    return len(words) == 2 and words[0] is not None and words[1] is not None and words[0][0] == words[1][0]
 
 
 def _qualifiers(name: str) -> str:

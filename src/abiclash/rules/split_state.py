@@ -35,7 +35,8 @@ tensorflow 1.13.1 and pyarrow 0.13.0 (apache/arrow issue 4472): `std::__once_cal
 ## Limits
 
 Only variables that the dynamic symbol table names are seen. That B's call reaches the code that reads the
-variable is inferred from B calling into S at all.
+variable is inferred: for a member of a class from a call to a member of that class, else from B calling into S at all.
+A variable that B defines itself, and that nothing but its initialiser's own setting up touches, is left out.
 """
 
 from __future__ import annotations
@@ -43,15 +44,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from abiclash.linker.lookup import NOT_FOUND
 from abiclash.rules.case import Stage
 from abiclash.rules.clauses import look_ups
-from abiclash.rules.crossings import is_writable
+from abiclash.rules.crossings import FUNCTIONS, is_writable, known_names
 from abiclash.rules.culprits import library_name
+from abiclash.rules.families import related
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import counted
@@ -77,14 +79,12 @@ RULE = Rule(
 )
 
 
-STT_FUNC, STT_GNU_IFUNC = 2, 10
-
-
 @dataclass(frozen=True, slots=True)
 class Split:
     """Variables (keys) of `runtime` that it takes from `provider` itself, while `victim` uses the runtime's own.
 
-    All three are file ids. at_import: an initialiser of the victim reaches one of the variables or a call.
+    All three are file ids. at_import: an initialiser of the victim reaches one of the variables, and a call that
+    reads it as far as names tell.
     """
 
     runtime: int
@@ -142,14 +142,44 @@ def _victims(case: Case, run: Run, runtime: LinkMap, provider: int, keys: NDArra
         used = victim.facts.symbols.key[victim.facts.references.symbol[into]]
         shared = np.intersect1d(used, keys)
         if len(shared) and victim.target_rows is not None:
-            kinds = runtime.facts.symbols.info[victim.target_rows[into]] & 15
-            if not np.isin(kinds, (STT_FUNC, STT_GNU_IFUNC)).any():
+            if not _functions(victim, runtime, into).any():
                 continue  # no call joins the two
-            early = victim.facts.init.references
-            reached = victim.facts.symbols.key[victim.facts.references.symbol[early]]
-            yield Split(
-                runtime.file, provider, victim.file, tuple(shared.tolist()), bool(np.isin(shared, reached).any())
-            )
+            own, early = _initialised(case, victim, runtime, shared)
+            shared = shared[~np.isin(shared, own)]
+            if len(shared):
+                yield Split(runtime.file, provider, victim.file, tuple(shared.tolist()), bool(early))
+
+
+def _functions(victim: LinkMap, runtime: LinkMap, rows: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark those of some references, all of them bound to `runtime`, that are to functions."""
+    if victim.target_rows is None:
+        return np.zeros(len(rows), dtype=np.bool_)
+    mask: NDArray[np.bool_] = np.isin(runtime.facts.symbols.info[victim.target_rows[rows]] & 15, FUNCTIONS)
+    return mask
+
+
+def _initialised(
+    case: Case, victim: LinkMap, runtime: LinkMap, shared: NDArray[np.uint64]
+) -> tuple[list[int], list[int]]:
+    """Return (variables that the victim sets up for itself, variables whose state its initialisers hand to a call).
+
+    A variable that the victim defines too came with the code that it belongs to. Where an initialiser touches it and
+    calls none of its relatives, that is this code's own setting up: nobody else is told.
+    """
+    symbols, early = victim.facts.symbols, victim.facts.init.references
+    bound = early[victim.targets[early] == runtime.file] if victim.targets is not None else early[:0]
+    keys = symbols.key[victim.facts.references.symbol[bound]]
+    called = known_names(case, np.unique(keys[_functions(victim, runtime, bound)])).values()
+    defined = symbols.key[symbols.shndx != 0]
+    own, handed = [], []
+    for key, name in known_names(case, shared[np.isin(shared, keys)]).items():
+        if any(related(name, function) for function in called):
+            handed.append(key)
+        elif key in defined:
+            own.append(key)
+        elif called and not name.startswith("_ZN"):  # in no class, so any call may read it
+            handed.append(key)
+    return own, handed
 
 
 def _finding(case: Case, runtime: int, provider: int, found: list[tuple[Run, Split]]) -> Finding:
@@ -230,7 +260,7 @@ def _nearest_call(case: Case, run: Run, split: Split, variables: list[str]) -> s
     if victim.targets is None or victim.target_rows is None:
         return None
     into = np.flatnonzero(victim.targets == split.runtime)
-    functions = np.isin(library.facts.symbols.info[victim.target_rows[into]] & 15, (STT_FUNC, STT_GNU_IFUNC))
+    functions = np.isin(library.facts.symbols.info[victim.target_rows[into]] & 15, FUNCTIONS)
     rows = victim.target_rows[into[functions]]
     names = case.names(library.facts.symbols.key[rows].tolist()).values()
 
