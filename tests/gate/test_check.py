@@ -85,6 +85,19 @@ def test_a_clash_with_a_neighbour_blocks(dist: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.compiler
+def test_a_neighbour_that_is_not_there_for_this_platform_leaves_no_gap(
+    dist: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = make_wheel(tmp_path, {"elsewhere.py": ""}, name="elsewhere", tag="py3-none-win_amd64")
+    (tmp_path / "names.txt").write_text(f"elsewhere @ {elsewhere}\nsecond @ {_wheel(dist, 'second')}\n")
+    arguments = ["check", _wheel(dist, "second"), "--against", str(tmp_path / "names.txt"), "--offline"]
+    assert app.run([*arguments, "--format", "json"]) == 0
+    [wheel] = json.loads(capsys.readouterr().out)["wheels"]
+    assert [(each["name"], each["standing"]) for each in wheel["neighbours"]] == [("elsewhere", "absent")]
+    assert wheel["not_analysed"] == []
+
+
+@pytest.mark.compiler
 def test_what_neighbours_do_to_each_other_is_not_the_wheels_fault(
     dist: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

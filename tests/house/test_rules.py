@@ -66,7 +66,8 @@ def test_a_page_has_the_metadata_and_all_sections() -> None:
     entry = registry.Registered(RULE, list, DOC)
     page = registry.page(entry)
     assert page.startswith("# my-rule\n\n**A title**\n")
-    assert "| Severity | warning |" in page
+    assert "| Severity | Confidence | For |" in page
+    assert "\n| warning | " in page
     assert [line for line in page.splitlines() if line.startswith("## ")] == [
         *(f"## {heading}" for heading in registry.HEADINGS),
         "## References",

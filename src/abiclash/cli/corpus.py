@@ -195,6 +195,7 @@ def _pipeline(
 @click.option("--repository", metavar="OWNER/NAME", help="Also look after its issues.")
 @click.option("--send", is_flag=True, help="Really open and update issues (default: only say so).")
 @click.option("--base-url", "base", default="", metavar="URL", help="Address of the site, for the feed.")
+@click.option("--with-facts", is_flag=True, help="Also publish the facts of the wheels, for '--facts URL'.")
 @corpus_options.DISK
 @corpus_options.SECONDS
 @corpus_options.LIMIT
@@ -207,6 +208,7 @@ def nightly(
     repository: str | None,
     send: bool,
     base: str,
+    with_facts: bool,
     disk: int | None,
     seconds: float | None,
     limit: int | None,
@@ -234,7 +236,7 @@ def nightly(
     )  # fmt: skip
     context.invoke(
         corpus_runs.publish, name=name, folder=folder / "site", python=None, results=where, base=base,
-        with_facts=False, cache=cache, quiet=True,
+        with_facts=with_facts, cache=cache, quiet=True,
     )  # fmt: skip
     if repository is not None:
         context.invoke(

@@ -94,7 +94,10 @@ def output(*formats: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add --format (the first is the default), -o and --color."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        choice = click.option("--format", "form", type=click.Choice(formats), default=formats[0], show_default=True)
+        kinds = click.Choice(formats)
+        choice = click.option(
+            "--format", "form", type=kinds, default=formats[0], show_default=True, help="Of the output."
+        )
         return choice(_OUTPUT(_COLOR(function)))
 
     return add

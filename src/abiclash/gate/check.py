@@ -16,6 +16,7 @@ from abiclash.gate.bounded import OUT_OF_TIME
 from abiclash.gate.target import fit
 from abiclash.gate.worker import Refused
 from abiclash.rules.model import Audience, Outcome, Severity
+from abiclash.sources.pylock import NO_WHEEL
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -37,6 +38,7 @@ class Standing(StrEnum):
     CLEAN = "clean"
     CONFLICT = "conflict"
     LOAD_FAILURE = "load-failure"
+    ABSENT = "absent"  # it has no wheel for this Python and platform: nobody can have both
     NOT_ANALYSED = "not-analysed"
 
 
@@ -149,6 +151,8 @@ def _neighbour(
 ) -> tuple[Neighbour, NotAnalysed | None]:
     name = _name(text)
     reason = result.reason if isinstance(result, Refused) else _absent(result, name)
+    if reason is not None and reason.startswith(NO_WHEEL):
+        return Neighbour(name, "", Standing.ABSENT, ()), None
     if isinstance(result, Refused) or reason is not None:
         return Neighbour(name, "", Standing.NOT_ANALYSED, ()), NotAnalysed(text, reason or "")
     [version] = [package.version for package in result.packages if package.name == name]

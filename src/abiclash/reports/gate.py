@@ -81,7 +81,7 @@ def _wheel_lines(verdict: Verdict, paint: Paint) -> Iterator[str]:
     if checked.neighbours:
         yield f"  beside {len(checked.neighbours)} packages: {_standings(checked.neighbours)}"
     else:
-        yield "  beside other packages: nobody asked; --against popular, or names"
+        yield "  beside other packages: not looked at (--against popular, or names)"
     for neighbour in checked.neighbours:
         if neighbour.findings:
             yield f"  {paint(name(f'{neighbour.name} {neighbour.version}'), 'bold')}: {neighbour.standing.value}"

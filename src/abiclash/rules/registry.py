@@ -159,8 +159,9 @@ def page(entry: Registered) -> str:
         ("Mechanism", about.mechanism.value),
         ("Since", about.since),
     ]
-    lines = [f"# {about.id}", "", f"**{about.title}**", "", "| | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in table]
+    lines = [f"# {about.id}", "", f"**{about.title}**", ""]
+    lines += [f"| {' | '.join(names)} |" for names in zip(*table, strict=True)]
+    lines.insert(-1, "|---" * len(table) + "|")
     lines += ["", entry.doc, ""]
     if about.references:
         lines += ["## References", "", *(f"- <{url}>" for url in about.references), ""]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from abiclash.sources.platform import Python, Runtime
-from abiclash.sources.pylock import misfit, parse, wheels_in_words
+from abiclash.sources.pylock import NO_WHEEL, misfit, parse, wheels_in_words
 from abiclash.sources.uverrors import Cause, Failure, because, transport_detail, understand
 from abiclash.sources.uvrun import Query, Uv, UvFailure
 
@@ -75,10 +75,10 @@ class Advisor:
             else:
                 named = [package for package in parse(answer, "uv's answer").packages if package.name == failure.name]
                 names = [wheel.filename for package in named for wheel in package.wheels or ()]
-                return f"no wheel for {self.runtime}; {wheels_in_words(names, self.runtime)}"
+                return f"{NO_WHEEL}{self.runtime}; {wheels_in_words(names, self.runtime)}"
         else:
-            return f"no wheel for {self.runtime}: it needs {needs}; choose another --python or version"
-        return f"no wheel for {self.runtime}: {because(failure.text)}"
+            return f"{NO_WHEEL}{self.runtime}: it needs {needs}; choose another --python or version"
+        return f"{NO_WHEEL}{self.runtime}: {because(failure.text)}"
 
 
 def _in_words(failure: Failure) -> str:

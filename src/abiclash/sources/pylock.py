@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from abiclash.sources.platform import Runtime
 
+NO_WHEEL = "no wheel for "
+"""How the reason begins for which a package cannot be had on a Python and platform at all."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LINUX = re.compile(r"(?:(?:many|musl)linux(?:\d+)?(?:_\d+_\d+)?|linux)_(?P<machine>\w+)")
 _NOT_BUILT = ", and abiclash builds nothing; build a wheel of it"
@@ -117,7 +119,7 @@ def misfit(files: Sequence[File], runtime: Runtime) -> str:
     """Say that no wheel fits, and what the wheels there are would fit."""
     if not files:
         return f"only a source distribution exists{_NOT_BUILT} and name the file"
-    return f"no wheel for {runtime}; {wheels_in_words([file.filename for file in files], runtime)}"
+    return f"{NO_WHEEL}{runtime}; {wheels_in_words([file.filename for file in files], runtime)}"
 
 
 def wheels_in_words(filenames: Iterable[str], runtime: Runtime) -> str:

@@ -14,7 +14,7 @@ from abiclash.facts.archive import Archive
 from abiclash.facts.limits import Limits, over
 from abiclash.sources import lockfiles
 from abiclash.sources.environment import installed_names
-from abiclash.sources.pylock import File, best_file, wheels_in_words
+from abiclash.sources.pylock import NO_WHEEL, File, best_file, wheels_in_words
 from abiclash.sources.requirements import Requirements
 from abiclash.sources.resolution import Line
 from abiclash.sources.target import (
@@ -111,7 +111,7 @@ class Request:
     def _wheel(self, target: WheelTarget) -> None:
         path = target.path.resolve()
         if best_file([File(path.name, None, None, path)], self.runtime.tags) is None:
-            why = f"no wheel for {self.runtime}; {wheels_in_words([path.name], self.runtime)}"
+            why = f"{NO_WHEEL}{self.runtime}; {wheels_in_words([path.name], self.runtime)}"
             self.not_analysed.append(NotAnalysed(target.text, why))
         elif problem := _unreadable(path):
             self.not_analysed.append(NotAnalysed(target.text, problem))
@@ -137,7 +137,7 @@ class Request:
         fitting = {version: file for version in versions if (file := best_file(versions[version], self.runtime.tags))}
         if not fitting:
             filenames = [file.filename for files in versions.values() for file in files]
-            why = f"no wheel for {self.runtime} in {target.text}; {wheels_in_words(filenames, self.runtime)}"
+            why = f"{NO_WHEEL}{self.runtime} in {target.text}; {wheels_in_words(filenames, self.runtime)}"
             self.not_analysed.append(NotAnalysed(name, why))
             return
         newest = max(fitting)
