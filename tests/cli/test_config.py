@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -78,6 +79,25 @@ def test_commands_and_options_are_completed() -> None:
 
     assert complete("abiclash ch", 1) == ["plain,check"]
     assert "plain,--format" in complete("abiclash scan --f", 2)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_really_completes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert app.run(["completion", "bash"]) == 0
+    script, program = tmp_path / "completion.sh", tmp_path / "abiclash"
+    script.write_text(capsys.readouterr().out)
+    program.write_text(f"#!{sys.executable}\nfrom abiclash.cli import main\nmain()\n")
+    program.chmod(0o755)
+    lines = (
+        f"source {script}",
+        "COMP_WORDS=(abiclash check --format sa) COMP_CWORD=3",
+        "$(complete -p abiclash | sed 's/.*-F \\([^ ]*\\).*/\\1/') abiclash",
+        'echo "${COMPREPLY[@]}"',
+    )
+    environment = _paths() | {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    command = ["bash", "--norc", "-c", "\n".join(lines)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["sarif"], done.stderr
 
 
 def _paths() -> dict[str, str]:

@@ -32,7 +32,8 @@ tensorflow 1.13 with pyarrow 0.13 (apache/arrow issue 4472); tesseract-robotics-
 ## Limits
 
 A static copy whose symbols are all hidden is not seen, and is the harmless kind. Harm that comes of a copy is stated
-by the rules on bindings and on library names; this rule only says who carries one.
+by the rules on bindings and on library names; this rule only says who carries one. Of a copy whose file name is unique
+(auditwheel gives it a hash) it tells researchers only.
 """
 
 from __future__ import annotations
@@ -73,6 +74,7 @@ RUNTIMES: Mapping[str, tuple[str, str]] = {
     "libquadmath": ("libquadmath", "libquadmath"),
 }
 """Fingerprint -> what people call it, and how the soname of the library itself begins."""
+_KEPT = "bundled"
 
 
 def check(case: Case) -> Iterable[Finding]:
@@ -92,7 +94,7 @@ def _kind(facts: ObjectFacts, stem: str) -> str:
     """Return how an object has a runtime: as itself, or as a static copy with exported symbols."""
     if not (facts.soname or "").startswith(stem):
         return "static, exported"
-    return "bundled" if "-" in (facts.soname or "")[len(stem) :] else "bundled with its plain name"
+    return _KEPT if "-" in (facts.soname or "")[len(stem) :] else "bundled with its plain name"
 
 
 def _finding(package: CasePackage, label: str, copies: dict[str, str]) -> Finding:
@@ -100,6 +102,7 @@ def _finding(package: CasePackage, label: str, copies: dict[str, str]) -> Findin
     name = package.id.name
     return RULE.finding(
         packages=[package.id],
+        audience=Audience.RESEARCHER if kinds == [_KEPT] else None,  # its maintainer has nothing to do
         summary=f"{name} carries {label} {listed(kinds)} in {counted(len(copies), 'object')}.",
         explanation=(
             f"{listed(copies)} of {name} contain {label}. A process that imports {name} has this copy beside the "
