@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from abiclash.sources.host_profile import HostProfile
 
 _SHIPPED = sorted(SHIPPED.glob("*.profile"))
-_VERSIONS = [f"3.{minor}" for minor in range(6, 14)]
+_VERSIONS = [f"3.{minor}" for minor in range(6, 16)]
 _HOSTS = [(one.name, one.machine) for one in summaries()]
 
 
@@ -175,6 +175,32 @@ def test_every_host_starts_its_interpreter(name: str, machine: str) -> None:
     process = linker.start(World([host]), host, host.interpreter.executable)
     assert host.realpath(host.interpreter.executable) is not None
     assert len(process.maps) > 1
+
+
+@pytest.mark.parametrize("python", ["3.14", "3.15"])
+@pytest.mark.parametrize("variant", ["static", "shared"])
+def test_a_build_for_a_newer_c_library_stands_in_with_what_it_defines(python: str, variant: str) -> None:
+    """Debian's packages of the newest CPythons need a newer glibc than the hosts have: only definitions are kept."""
+    older, newer = (load_profile("debian-12", version, variant=variant) for version in ("3.13", python))
+    interpreter = newer.interpreter
+    assert (
+        f"Debian's package {'lib' if variant == 'shared' else ''}python{python} {python}." in interpreter.provenance[0]
+    )
+    assert interpreter.site_packages == f"/usr/local/lib/python{python}/site-packages"
+
+    def api(host: HostProfile) -> set[int]:
+        facts = host.object(host.interpreter.libpython or host.interpreter.executable)
+        assert facts is not None
+        return set(facts.symbols.key[facts.symbols.shndx != 0].tolist())
+
+    main = newer.object(interpreter.executable)
+    assert main is not None
+    assert not main.needs
+    assert not len(main.references.symbol)
+    stable = {name_key(name) for name in ("PyList_Append", "PyErr_SetString", "_Py_NoneStruct", "PyType_FromSpec")}
+    assert stable <= api(older) & api(newer)
+    assert name_key("PyImport_ImportModuleAttrString") in api(newer) - api(older)  # added in 3.14
+    assert len(api(newer)) > 1500
 
 
 def test_hwcaps_are_a_choice() -> None:

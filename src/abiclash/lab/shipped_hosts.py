@@ -4,9 +4,11 @@ usage: python -m abiclash.lab.shipped_hosts all FOLDER PYTHON...
        python -m abiclash.lab.shipped_hosts host SUITE NAME MACHINE FOLDER
        python -m abiclash.lab.shipped_hosts musl SUITE NAME MACHINE FOLDER
        python -m abiclash.lab.shipped_hosts interpreter PYTHON FOLDER
+       python -m abiclash.lab.shipped_hosts packaged SUITE VERSION FOLDER
 
 FOLDER is for downloads and links; the profiles are written into the package. PYTHON is a CPython of an
---enable-shared build with its libpythonX.Y.a: the static variant is linked from that and from python.o.
+--enable-shared build with its libpythonX.Y.a: the static variant is linked from that and from python.o. Versions newer
+than those at hand are taken from Debian's packages (`packaged`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,17 @@ from typing import TYPE_CHECKING
 
 from abiclash.errors import AbiclashError, LabError
 from abiclash.lab.debian_tree import ARCHITECTURES, download, unpack
-from abiclash.sources.interpreter import Installation, locate, read_interpreter
+from abiclash.lab.packaged_interpreter import make_packaged
+from abiclash.lab.profile_parts import (
+    PREFIX,
+    moved,
+    moved_object,
+    read_python,
+    rebased,
+    stdlib_of,
+    write_shipped,
+)
+from abiclash.sources.interpreter import Installation, locate
 from abiclash.sources.live_files import LiveFiles
 from abiclash.sources.loader import read_loader
 from abiclash.sources.profile_build import (
@@ -28,23 +40,21 @@ from abiclash.sources.profile_build import (
     ProfileBuilder,
     collect_libraries,
     interpreter_objects,
-    stdlib_document,
 )
-from abiclash.sources.profiles import SHIPPED
 from abiclash.sources.stand_in import musl_names, triplet
-from abiclash.sources.stdlib_imports import StdlibSource
 
 if TYPE_CHECKING:
     from abiclash.sources.host_profile import Interpreter
     from abiclash.sources.profile_file import Loaded
 
-_PREFIX = "/usr/local"
 _DEBIAN = [
     (suite, name, machine)
     for suite, name in (("bookworm", "debian-12"), ("trixie", "debian-13"))
     for machine in ARCHITECTURES
     if (suite, machine) != ("bookworm", "riscv64")  # Debian released it with trixie first
 ]
+_PACKAGED = [("sid", "3.14"), ("sid", "3.15")]
+_ARGUMENTS = {"host": 4, "musl": 4, "interpreter": 2, "packaged": 3}
 _MUSL = [("trixie" if machine == "riscv64" else "bookworm", "musl-1.2", machine) for machine in ARCHITECTURES]
 _PACKAGES = (
     *("libc6", "libstdc++6", "libgcc-s1", "libgomp1", "libatomic1", "zlib1g", "libffi8", "libexpat1"),
@@ -89,7 +99,7 @@ def make_host(suite: str, name: str, machine: str, folder: Path) -> Path:
     files = LiveFiles(tree)
     directory = f"/usr/lib/{triplet(machine, 'glibc')}"
     libc = files.content(f"{directory}/libc.so.6")
-    interpreter = _rebased(_read(tree / f"usr/bin/python{version}", machine), str(tree), "")
+    interpreter = rebased(read_python(tree / f"usr/bin/python{version}", machine), str(tree), "")
     interpreter = replace(
         interpreter,
         site_packages=f"/usr/local/lib/python{version}/dist-packages",
@@ -110,9 +120,9 @@ def make_host(suite: str, name: str, machine: str, folder: Path) -> Path:
     builder = ProfileBuilder()
     builder.set_host(name, machine, loader, found, [line for line in provenance if "python" not in line])
     system = ProfileBuilder()
-    _add(system, interpreter, own, machine, "system", _stdlib(tree / f"usr/lib/python{version}", interpreter))
-    _write(system, f"system-{name}-{machine}")
-    return _write(builder, f"{name}-{machine}")
+    _add(system, interpreter, own, machine, "system", stdlib_of(tree / f"usr/lib/python{version}", interpreter))
+    write_shipped(system, f"system-{name}-{machine}")
+    return write_shipped(builder, f"{name}-{machine}")
 
 
 def make_musl(suite: str, name: str, machine: str, folder: Path) -> Path:
@@ -130,14 +140,14 @@ def make_musl(suite: str, name: str, machine: str, folder: Path) -> Path:
     builder = ProfileBuilder()
     note = "laid out as on Alpine"
     builder.set_host(name, machine, loader, Libraries({}, links, {own: loaded}, ()), [*provenance, note])
-    return _write(builder, f"{name}-{machine}")
+    return write_shipped(builder, f"{name}-{machine}")
 
 
 def make_interpreter(python: Path, folder: Path) -> Path:
     """Write the profile of one CPython build, shared and static, as if it were installed in /usr/local."""
     installed = locate(python)
     machine = "x86_64"
-    shared = _read(python, machine)
+    shared = read_python(python, machine)
     if shared.libpython is None:
         raise LabError(f"{python}: has no shared libpython; name a CPython of an --enable-shared build")
     source = f"CPython {shared.release}, built from source with --enable-shared"
@@ -150,19 +160,17 @@ def make_interpreter(python: Path, folder: Path) -> Path:
     code = {path: own.pop(path) for path in (shared.executable, shared.libpython)}
     linked_path = f"{prefix}/bin/{Path(static.executable).name}"
     code[linked_path] = interpreter_objects(replace(static, extensions={}), files)[static.executable]
-    numbers = builder.add_group({_moved(path, prefix): _moved_object(loaded, prefix) for path, loaded in code.items()})
-    extensions = builder.add_group(
-        {_moved(path, prefix): _moved_object(loaded, prefix) for path, loaded in own.items()}
-    )
-    stdlib = _stdlib(Path(shared.stdlib_path), shared)
+    numbers = builder.add_group({moved(path, prefix): moved_object(loaded, prefix) for path, loaded in code.items()})
+    extensions = builder.add_group({moved(path, prefix): moved_object(loaded, prefix) for path, loaded in own.items()})
+    stdlib = stdlib_of(Path(shared.stdlib_path), shared)
     document = f"stdlib-{shared.version}"
     builder.add_document(document, stdlib)
-    shared = _rebased(replace(shared, provenance=(source,)), prefix, _PREFIX)
+    shared = rebased(replace(shared, provenance=(source,)), prefix, PREFIX)
     executable, libpython = shared.executable, shared.libpython or ""
     variants = {
         "static": (
             replace(shared, libpython=None, provenance=(linked,)),
-            {executable: numbers[_moved(linked_path, prefix)]},
+            {executable: numbers[moved(linked_path, prefix)]},
             {},
         ),
         "shared": (
@@ -181,7 +189,7 @@ def make_interpreter(python: Path, folder: Path) -> Path:
             cache=cache,
             stdlib=document,
         )
-    return _write(builder, f"cpython-{shared.version}-{machine}")
+    return write_shipped(builder, f"cpython-{shared.version}-{machine}")
 
 
 def _link_static(installed: Installation, folder: Path) -> Path:
@@ -206,15 +214,6 @@ def _link_static(installed: Installation, folder: Path) -> Path:
     return output
 
 
-def _read(python: Path, machine: str) -> Interpreter:
-    return read_interpreter(locate(python), LiveFiles(), (), machine)
-
-
-def _stdlib(folder: Path, interpreter: Interpreter) -> dict[str, list[str]]:
-    known = {*interpreter.builtins, *interpreter.extensions}
-    return stdlib_document(StdlibSource(folder, known.__contains__))
-
-
 def _add(
     builder: ProfileBuilder,
     interpreter: Interpreter,
@@ -231,40 +230,9 @@ def _add(
     )
 
 
-def _moved(path: str, prefix: str, new: str = _PREFIX) -> str:
-    return new + path.removeprefix(prefix) if path.startswith(prefix) else path
-
-
-def _moved_object(loaded: Loaded, prefix: str) -> Loaded:
-    """An object whose run path names the new prefix."""
-    facts, names = loaded
-    paths = {name: getattr(facts, name) for name in ("rpath", "runpath")}
-    moved = {name: value and value.replace(prefix, _PREFIX) for name, value in paths.items()}
-    return replace(facts, path=_moved(facts.path, prefix), **moved), names
-
-
-def _rebased(interpreter: Interpreter, prefix: str, new: str) -> Interpreter:
-    """An interpreter whose every path begins with `new` instead of `prefix`."""
-    return replace(
-        interpreter,
-        executable=_moved(interpreter.executable, prefix, new),
-        libpython=interpreter.libpython and _moved(interpreter.libpython, prefix, new),
-        stdlib_path=_moved(interpreter.stdlib_path, prefix, new),
-        site_packages=_moved(interpreter.site_packages, prefix, new),
-        extensions={name: _moved(path, prefix, new) for name, path in interpreter.extensions.items()},
-    )
-
-
 def _say_missing(found: Libraries) -> None:
     if found.missing:
         sys.stderr.write(f"not in these packages: {', '.join(found.missing)}\n")
-
-
-def _write(builder: ProfileBuilder, name: str) -> Path:
-    SHIPPED.mkdir(exist_ok=True)
-    path = SHIPPED / f"{name}.profile"
-    builder.write(path)
-    return path
 
 
 def main(arguments: list[str]) -> int:
@@ -274,22 +242,28 @@ def main(arguments: list[str]) -> int:
             steps = [["host", *host, f"{folder}/{'-'.join(host)}"] for host in _DEBIAN]
             steps += [["musl", *host, f"{folder}/{'-'.join(host)}"] for host in _MUSL]
             steps += [["interpreter", python, folder] for python in pythons]
+            steps += [["packaged", *one, f"{folder}/{'-'.join(one)}"] for one in _PACKAGED]
             return max(map(main, steps))
-        case ["host" | "musl" | "interpreter" as kind, *rest] if len(rest) == (2 if kind == "interpreter" else 4):
+        case ["host" | "musl" | "interpreter" | "packaged" as kind, *rest] if len(rest) == _ARGUMENTS[kind]:
             pass
         case _:
             sys.stderr.write(__doc__ or "")
             return 2
     try:
-        if kind == "interpreter":
-            path = make_interpreter(Path(rest[0]), Path(rest[1]))
-        else:
-            path = (make_host if kind == "host" else make_musl)(rest[0], rest[1], rest[2], Path(rest[3]))
+        path = _made(kind, rest[:-1], Path(rest[-1]))
     except AbiclashError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     sys.stdout.write(f"{path.name}: {path.stat().st_size} bytes\n")
     return 0
+
+
+def _made(kind: str, given: list[str], folder: Path) -> Path:
+    if kind == "interpreter":
+        return make_interpreter(Path(given[0]), folder)
+    if kind == "packaged":
+        return make_packaged(given[0], given[1], folder)
+    return (make_host if kind == "host" else make_musl)(given[0], given[1], given[2], folder)
 
 
 if __name__ == "__main__":
