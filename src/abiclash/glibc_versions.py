@@ -34,6 +34,11 @@ NODELETE_AFTER_SUCCESS = Change(
     "unique symbols) stayed, with what they need, as far as they had come",
     "elf/dl-open.c activate_nodelete, bug 20839",
 )
+FILTERS_OPENED = Change(
+    (2, 32),
+    "dlopen can open an object that names a filtee; before, an assertion ended the process",
+    "elf/dl-deps.c _dl_map_object_deps, bug 16272",
+)
 OPTIONAL_STATIC_TLS = Change(
     (2, 32), "TLS descriptors may use a share of the static TLS surplus only", "elf/dl-reloc.c, bug 25051"
 )
@@ -84,6 +89,7 @@ DEFAULT_IS_FALLBACK = Change(
 CHANGES = (
     PIE_REFUSED,
     NODELETE_AFTER_SUCCESS,
+    FILTERS_OPENED,
     OPTIONAL_STATIC_TLS,
     DEPTH_FIRST_SORT,
     RSEQ_ALIGNMENT,
@@ -120,3 +126,10 @@ VERSIONS_PROMISED = Assertion(
     {17: 167, 18: 166, 19: 166, 20: 127, 27: 110, 28: 111, 32: 105, 35: 106, 36: 107, 39: 106},
 )
 """A reference with a version meets, in the library that verneed names for it, a definition without versions."""
+OPENED_IS_FIRST = Assertion(
+    "dl-deps.c",
+    "_dl_map_object_deps",
+    "map->l_searchlist.r_list[0] == map",
+    {17: 590, 18: 586, 20: 574, 27: 549, 28: 553},
+)
+"""An object that names a filtee is opened itself (before FILTERS_OPENED)."""

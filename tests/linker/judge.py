@@ -208,11 +208,10 @@ class Trial:
             assert not observed - predicted
             assert not (self._in_folder(self.predicted_data) - observed)
         initialised = [file for event in self.process.events for file in event.initialised]
-        for files, kind in (
-            (self.play.promoted, "global"),
-            (self.play.destroyed, "unload"),
-            (initialised, "init"),
-        ):
+        orders = [(self.play.promoted, "global"), (self.play.destroyed, "unload"), (initialised, "init")]
+        if self.process.host.libc_version < (2, 32):  # ld.so does not tell of objects without initialisers
+            del orders[-1]
+        for files, kind in orders:
             assert self._named(files) == self._own(kind), f"{kind}: predicted {self._named(files)}, {self._own(kind)}"
         if all(event.failure is None for event in self.process.events):
             assert self._predicted_order() == self._own("relocate")

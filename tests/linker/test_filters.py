@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.linker.assembly import Definition, Object, Reference
-from tests.linker.judge import GLOBAL, NOLOAD
+from tests.linker.judge import GLOBAL, NOLOAD, NOW
+from tests.linker.predicted import predict
 
 if TYPE_CHECKING:
     from tests.linker.conftest import Build
@@ -30,6 +31,20 @@ def test_a_filtee_is_searched_first(build: Build, judge: Judge, option: str, *, 
     top = build(Object("top.so", "top.so", ("front.so", "filtee.so"), (), USE, runpath="$ORIGIN"))
     assert judge.ask(top).agree().bound("top.so", "f") == "filtee.so"
     assert judge.ask((opened, GLOBAL), top).agree().bound("top.so", "f") == "filtee.so"
+
+
+@pytest.mark.parametrize("version", [(2, 31), (2, 32)])
+def test_before_glibc_2_32_a_filter_could_not_be_opened(build: Build, judge: Judge, version: tuple[int, int]) -> None:
+    """Bug 16272, from the sources: but as what another object needs, it could."""
+    build(Object("filtee.so", "filtee.so", (), F))
+    front = build(Object("front.so", "front.so", (), F, runpath="$ORIGIN", options=("--filter", "filtee.so")))
+    top = build(Object("top.so", "top.so", ("front.so",), (), USE, runpath="$ORIGIN"))
+    process = predict(judge, judge.driver, [(top, NOW)], libc_version=version)
+    assert process.events[-1].failure is None
+    failure = predict(judge, judge.driver, [(front, NOW)], libc_version=version).events[-1].failure
+    said = "Inconsistency detected by ld.so: dl-deps.c: 553: _dl_map_object_deps: Assertion "
+    said += "`map->l_searchlist.r_list[0] == map' failed!"
+    assert (failure.message if failure else None) == (said if version < (2, 32) else None)
 
 
 def test_a_missing_filtee_fails_and_a_missing_auxiliary_does_not(build: Build, judge: Judge) -> None:

@@ -6,7 +6,9 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from abiclash.glibc_versions import FILTERS_OPENED, OPENED_IS_FIRST
 from abiclash.linker.link_map import LoadFailure, MapType, Mode
+from abiclash.linker.load_checks import inconsistency
 from abiclash.linker.mapping import map_object
 from abiclash.linker.search_path import expand, origin_of
 from abiclash.linker.sort_maps import sort_maps
@@ -27,7 +29,7 @@ def map_dependencies(
 ) -> list[LinkMap]:
     """Build the search list of an opened object, sort its initialisation order, and return the list.
 
-    Where a dependency cannot be loaded, the object keeps what was found before.
+    Where a dependency cannot be loaded, the object keeps what was found before. Raises LoadFailure.
     """
     kind = MapType.LIBRARY if root.type is MapType.EXECUTABLE else MapType.LOADED
 
@@ -45,6 +47,8 @@ def map_dependencies(
     finally:
         files = [link.file for link in listed]
         root.search_list = tuple(files)
+        if files[0] != root.file and process.host.libc_version not in FILTERS_OPENED:
+            raise inconsistency(OPENED_IS_FIRST, process.host.libc_version, root)
         first = [root.file, *(file for file in files if file != root.file)]  # filtees come before it in the list
         order = sort_maps(
             first, lambda file: process.maps[file].dependencies, process.executable, dfs=process.depth_first
