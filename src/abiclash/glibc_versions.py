@@ -36,8 +36,9 @@ NODELETE_AFTER_SUCCESS = Change(
 )
 FILTERS_OPENED = Change(
     (2, 32),
-    "dlopen can open an object that names a filtee; before, an assertion ended the process",
-    "elf/dl-deps.c _dl_map_object_deps, bug 16272",
+    "dlopen can open an object that names a filtee, and relocates in the order of initialisation; before, an assertion "
+    "ended the process, and what was to be relocated was sorted on its own",
+    "elf/dl-deps.c _dl_map_object_deps, elf/dl-open.c dl_open_worker, bug 16272",
 )
 OPTIONAL_STATIC_TLS = Change(
     (2, 32), "TLS descriptors may use a share of the static TLS surplus only", "elf/dl-reloc.c, bug 25051"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from abiclash.linker.sort_maps import sort_maps
 from tests.linker.assembly import Object
 from tests.linker.judge import GLOBAL, NOW
+from tests.linker.predicted import predict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,6 +53,19 @@ def test_objects_are_relocated_and_initialised_in_order(build: Build, judge: Jud
     environ = ALGORITHMS[algorithm]
     judge.ask(top, environ=environ).agree()
     judge.ask((middle, GLOBAL), (top, NOW), middle, environ=environ).agree()
+
+
+@pytest.mark.parametrize(("version", "order"), [((2, 31), "bca"), ((2, 32), "cba")])
+def test_before_glibc_2_32_what_is_relocated_was_sorted_on_its_own(
+    build: Build, judge: Judge, version: tuple[int, int], order: str
+) -> None:
+    """From the sources, and as Debian's 2.31 does it: in a circle the opened object need not be the last."""
+    for node, needs in {"a": "bc", "b": "", "c": "a"}.items():
+        build(Object(f"{node}.so", f"{node}.so", tuple(f"{need}.so" for need in needs), runpath="$ORIGIN"))
+    process = predict(judge, judge.driver, [(judge.folder / "a.so", NOW)], libc_version=version)
+    event = process.events[-1]
+    assert "".join(process.world.paths[file][-4] for file in event.relocated) == order
+    assert "".join(process.world.paths[file][-4] for file in event.initialised) == "cba"
 
 
 def test_one_object_can_be_initialised_first(build: Build, judge: Judge) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import numpy as np
 
-from abiclash.glibc_versions import DEPTH_FIRST_SORT, NODELETE_AFTER_SUCCESS, OPTIONAL_STATIC_TLS
+from abiclash.glibc_versions import DEPTH_FIRST_SORT, FILTERS_OPENED, NODELETE_AFTER_SUCCESS, OPTIONAL_STATIC_TLS
 from abiclash.linker import closing, load_checks
 from abiclash.linker.dependencies import map_dependencies
 from abiclash.linker.link_map import GLOBAL_SCOPE, LinkMap, LoadEvent, LoadFailure, MapType, Mode, Scope
@@ -18,6 +18,7 @@ from abiclash.linker.mapping import Answers, by_exact_name, map_object
 from abiclash.linker.pinned import Pinned
 from abiclash.linker.relocation import Relocator
 from abiclash.linker.search_path import SearchSettings
+from abiclash.linker.sort_maps import sort_to_relocate
 from abiclash.linker.tls import StaticTls
 
 if TYPE_CHECKING:
@@ -161,8 +162,7 @@ class Process:
         if root.search_list is None:
             listed = map_dependencies(self, root, (), mode)
             self._check_versions(link for link in listed if link.file not in known)
-            by_file = {link.file: link for link in listed}
-            order = [by_file[file] for file in reversed(root.dependencies or ()) if not by_file[file].relocated]
+            order = self._to_relocate(root)
             self._relocate(order, lazy=Mode.LAZY in mode and Mode.NOW not in mode)
             self.pinned = self.pinned.activated()
             own = Scope(root.file)
@@ -179,18 +179,27 @@ class Process:
             new = tuple(file for file in self.maps if file not in known)
         return self._loaded(name, mode, root.file, new, order)
 
+    def _to_relocate(self, root: LinkMap) -> list[LinkMap]:
+        """Return what a dlopen relocates, in order."""
+        files: Sequence[int] = root.dependencies or ()
+        if self.host.libc_version not in FILTERS_OPENED:
+            behind = islice(self.maps, list(self.maps).index(root.file), None)
+            new = [file for file in behind if not self.maps[file].relocated]
+            files = sort_to_relocate(new, lambda file: self.maps[file].dependencies)
+        return [self.maps[file] for file in reversed(files) if not self.maps[file].relocated]
+
     def _loaded(self, name: str, mode: Mode, file: int, new: tuple[int, ...], order: Sequence[LinkMap]) -> LoadEvent:
         """Let the initialisers run: an object with DF_1_INITFIRST comes first, the last of several (_dl_init).
 
         A program's own initialisers are none of ld.so's business.
         """
         relocated = tuple(link.file for link in order)
-        initialised = relocated
-        if relocated:
-            first, self.init_first = self.init_first, None
-            rest = (each for each in relocated if each not in (first, self.executable))
-            initialised = (*rest,) if first is None else (first, *rest)
-        return LoadEvent(name, mode, file, new, relocated, initialised)
+        if not relocated:
+            return LoadEvent(name, mode, file, new)
+        first, self.init_first = self.init_first, None
+        waiting = set(relocated) - {first, self.executable}
+        rest = [each for each in reversed(self.maps[file].dependencies or ()) if each in waiting]
+        return LoadEvent(name, mode, file, new, relocated, (*rest,) if first is None else (first, *rest))
 
     def promote(self, files: Iterable[int]) -> None:
         """Add objects to the end of the global scope (add_to_global_update)."""

@@ -41,6 +41,11 @@ def sort_maps(
     return _depth_first(_depth_first(maps, all_of, main, force=False), dependencies, main, first=maps[0])
 
 
+def sort_to_relocate(maps: Sequence[int], dependencies: Dependencies) -> list[int]:
+    """Sort what a dlopen has to relocate, dependents first, as before glibc 2.32 (elf/dl-open.c dl_open_worker)."""
+    return _original(list(maps), dependencies, None, ())
+
+
 def _depth_first(
     maps: Sequence[int], dependencies: Dependencies, main: int | None, *, first: int | None = None, force: bool = True
 ) -> list[int]:
