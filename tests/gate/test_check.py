@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -13,12 +14,16 @@ from abiclash.cli import app, check
 from abiclash.cli.neighbours import neighbours
 from abiclash.errors import UsageError
 from abiclash.gate.bounded import OUT_OF_TIME, Scanner
+from abiclash.gate.check import Checked
 from abiclash.gate.policy import Policy, read_policy
 from abiclash.gate.target import fit
 from abiclash.gate.worker import Refused
 from abiclash.reports import difference, gate
+from abiclash.reports.paint import Paint
+from abiclash.rules.model import Severity
 from abiclash.scanning import ScanRequest
 from tests.cli.test_scan_command import FIRST, LEAK, RUNTIME, SECOND, SUFFIX
+from tests.reports.cases import REAL
 from tests.reports.test_sarif import checked_log
 from tests.support import Builder, make_wheel
 
@@ -227,6 +232,16 @@ def test_damaged_wheels_and_bounds(dist: Path, tmp_path: Path, capsys: pytest.Ca
         answer = scanner.scan(request)
         assert isinstance(answer, Refused)
         assert "memory" in answer.reason
+
+
+def test_many_notes_of_one_rule_are_summed_up() -> None:
+    [clash] = REAL.findings
+    notes = tuple(replace(clash, id=f"split-state-{n:08}", severity=Severity.NOTE) for n in range(6))
+    checked = Checked("a-1.whl", "a", "1", "", "3.12", "x86_64", (*notes, clash), (), ())
+    text = gate.as_text([gate.Verdict(checked, frozenset({clash.id, notes[5].id}), {}, "block")], Paint())
+    assert [n for n, note in enumerate(notes) if note.id in text] == [0, 1, 2, 5]
+    assert clash.id in text
+    assert "2 more notes of split-state" in text
 
 
 @pytest.mark.parametrize(

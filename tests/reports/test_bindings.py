@@ -101,6 +101,10 @@ def test_an_object_that_is_not_loaded_binds_nothing(played: Played) -> None:
     assert {(Path(str(row["from"])).name, row["second"]) for row in rows} == {("libb.so", None)}
 
 
+def test_no_difference_is_said() -> None:
+    assert list(difference_lines([], Paint())) == ["nothing is bound differently in the two orders\n"]
+
+
 def test_equal_processes_do_not_differ(played: Played) -> None:
     assert difference(played.process(played.a), played.process(played.a), played.names, Narrow()) == []
 

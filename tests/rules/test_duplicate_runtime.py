@@ -33,3 +33,11 @@ def test_found_a_whole_libstdcxx_that_is_exported(site: Site) -> None:
 def test_near_miss_a_copy_that_is_hidden(site: Site) -> None:
     whole_runtime(site, "-Wl,--exclude-libs,ALL")
     assert list(duplicate_runtime.check(site.case())) == []
+
+
+def test_a_copy_with_a_hash_in_its_name_is_no_work_for_a_maintainer(site: Site) -> None:
+    site.library("alpha/libwork.so", "int work;")
+    [package] = site.case().packages.values()
+    names = {"bundled": Audience.RESEARCHER, "bundled with its plain name": Audience.MAINTAINER}
+    for kind, audience in names.items():
+        assert duplicate_runtime._finding(package, "libgfortran", {"libgfortran.so": kind}).audience is audience

@@ -92,11 +92,14 @@ def difference(one: Process, other: Process, names: Names, narrow: Narrow) -> li
 
 def difference_lines(rows: Iterable[dict[str, object]], paint: Paint) -> Iterator[str]:
     """Yield rows of `difference` as text: the reference, then what it gets in either process."""
+    row = None
     for row in rows:
         yield f"{name(str(row['from']))}: {paint(_versioned(row), 'bold')}\n"
         for side in ("first", "second"):
             target = row[side]
             yield f"  {side + ':':8} {paint('not bound', 'dim') if target is None else name(str(target))}\n"
+    if row is None:
+        yield "nothing is bound differently in the two orders\n"
 
 
 def _apart(one: Process, other: Process) -> tuple[Bindings, Bindings]:

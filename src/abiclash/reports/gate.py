@@ -14,6 +14,7 @@ from abiclash.reports.findings import label
 from abiclash.reports.json import finding_values
 from abiclash.reports.safe import inert, name
 from abiclash.reports.symbols import readable
+from abiclash.rules.model import Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from abiclash.rules.model import Finding
 
 SCHEMA = "urn:abiclash:check:1"
+_NOTES = 3
+"""Notes of one rule that are shown: a wheel of plugins has one for each library that a plugin lacks."""
 STYLES = {"pass": ("green",), "block": ("bold", "red"), "incomplete": ("yellow",)}
 
 
@@ -76,8 +79,15 @@ def _wheel_lines(verdict: Verdict, paint: Paint) -> Iterator[str]:
     yield f"{paint(name(checked.filename), 'bold')}: {paint(verdict.verdict, *STYLES[verdict.verdict])}"
     yield f"  as on CPython {checked.python}, {checked.platform}"
     yield f"  by itself: {_counted(checked.hygiene)}"
+    told: Counter[str] = Counter()
     for finding in checked.hygiene:
-        yield from _finding_lines(finding, verdict, paint, f"maintainer of {checked.name}")
+        light = finding.severity is Severity.NOTE and finding.id not in verdict.blocking
+        told[finding.rule] += light
+        if not light or told[finding.rule] <= _NOTES:
+            yield from _finding_lines(finding, verdict, paint, f"maintainer of {checked.name}")
+    for rule, count in sorted(told.items()):
+        if count > _NOTES:
+            yield f"    {count - _NOTES} more notes of {rule} (--format json has them all)"
     if checked.neighbours:
         yield f"  beside {len(checked.neighbours)} packages: {_standings(checked.neighbours)}"
     else:
