@@ -138,7 +138,8 @@ class Forked:
         if not self._child:
             os.close(self._questions)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            for number in (signal.SIGALRM, signal.SIGABRT, signal.SIGSEGV):  # libFuzzer's are not for this process
+                signal.signal(number, signal.SIG_DFL)
             while head := os.read(questions, _LENGTH.size):
                 signal.alarm(min(seconds, 15))
                 os.write(answers, b"y" if tried._try(os.read(questions, *_LENGTH.unpack(head))) else b"n")
