@@ -82,6 +82,13 @@ def test_near_miss_within_the_package(site: Site, entries: str) -> None:
     assert list(search_path.check(library_with_run_path(site, entries))) == []
 
 
+def test_near_miss_a_folder_of_a_package_that_is_required(site: Site) -> None:
+    case = library_with_run_path(site, "$ORIGIN/../../other")
+    pack = case.packages["pack"]
+    needing = replace(pack, wheel=replace(pack.wheel, requires=("other>=1",)))
+    assert list(search_path.check(replace(case, packages={**case.packages, "pack": needing}))) == []
+
+
 def test_near_miss_an_rpath_that_a_runpath_hides(site: Site) -> None:
     case = library_with_run_path(site, "/srv/build/lib", tags="disable")
     package = case.packages["pack"]

@@ -31,8 +31,8 @@ Build-tree run paths are found in many wheels; they surface when a build folder 
 
 ## Limits
 
-Entries that reach another package on purpose (a shared `*.libs` folder of a companion) are stated as notes too: which
-package installs that folder is not looked up. Of the tokens only `$ORIGIN` has a known value.
+Entries that reach a package which this one requires are left out. Those that reach another one on purpose (a companion
+that only an extra brings, as nvidia's) are stated as notes. Of the tokens only `$ORIGIN` has a known value.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from abiclash.rules.carried import requires
 from abiclash.rules.model import Advice, Audience, Confidence, Severity
 from abiclash.rules.registry import Mechanism, Rule
 from abiclash.rules.words import counted
@@ -62,6 +63,7 @@ RULE = Rule(
     mechanism=Mechanism.FILE,
     since="0.1",
 )
+_OTHER = "another-package"
 _SHARED = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - folders that anyone can write
 _ORIGIN = re.compile(r"\$(?:ORIGIN(?=/|$)|\{ORIGIN\})")
 
@@ -69,13 +71,25 @@ _ORIGIN = re.compile(r"\$(?:ORIGIN(?=/|$)|\{ORIGIN\})")
 def check(case: Case) -> Iterable[Finding]:
     """One finding for each package and kind of entry."""
     for name, package in sorted(case.packages.items()):
-        found: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        own = {path.partition("/")[0] for path in _installed(package.wheel)}
-        for facts in package.wheel.objects:
-            for entry, kind in _suspicious(facts, own):
-                found[kind].append((facts.path, entry))
+        found = _found(package.wheel, _folders(package.wheel))
+        if _OTHER in found:
+            needed = [other.wheel for key, other in case.packages.items() if requires(case, name, key)]
+            found = _found(package.wheel, _folders(package.wheel, *needed))
         for kind, entries in sorted(found.items()):
             yield _finding(case, name, kind, sorted(entries))
+
+
+def _found(wheel: WheelFacts, own: Collection[str]) -> dict[str, list[tuple[str, str]]]:
+    """Return kind -> (path of an object, entry). own: folders of the package and of what it needs."""
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for facts in wheel.objects:
+        for entry, kind in _suspicious(facts, own):
+            found[kind].append((facts.path, entry))
+    return found
+
+
+def _folders(*wheels: WheelFacts) -> set[str]:
+    return {path.partition("/")[0] for wheel in wheels for path in _installed(wheel)}
 
 
 def _installed(wheel: WheelFacts) -> Iterator[str]:
@@ -84,7 +98,7 @@ def _installed(wheel: WheelFacts) -> Iterator[str]:
 
 
 def _suspicious(facts: ObjectFacts, own: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Yield (entry, kind) of run-path entries that leave the package. own: first parts of its installed paths.
+    """Yield (entry, kind) of run-path entries that leave the package. own: folders as in `_found`.
 
     DT_RUNPATH makes ld.so ignore DT_RPATH, and an empty run path has no entries (decompose_rpath).
     """
@@ -107,7 +121,7 @@ def _kind(entry: str, folder: str, own: Collection[str]) -> str | None:
     first = place.partition("/")[0]
     if first == "..":
         return "outside"
-    return None if first in own or first in ("", ".") else "another-package"
+    return None if first in own or first in ("", ".") else _OTHER
 
 
 _WORDS = {
@@ -115,7 +129,7 @@ _WORDS = {
     "shared-folder": "a folder that any user can write",
     "absolute": "a fixed folder of the build machine",
     "outside": "a folder outside of site-packages",
-    "another-package": "a folder that other packages install",
+    _OTHER: "a folder that other packages install",
 }
 
 
