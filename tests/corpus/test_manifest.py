@@ -36,7 +36,16 @@ def written(folder: Path, text: str, name: str = "mine") -> str:
 
 def test_every_shipped_corpus_can_be_read() -> None:
     names = manifest.names()
-    assert {"popular", "popular-native", "ml-stack", "scientific", "databases", "gui", "history-2019", "history-2021"} <= set(names)
+    assert {
+        "popular",
+        "popular-native",
+        "ml-stack",
+        "scientific",
+        "databases",
+        "gui",
+        "history-2019",
+        "history-2021",
+    } <= set(names)
     for name in names:
         assert manifest.load(name).name == name
     popular = manifest.load("popular-native")
