@@ -57,7 +57,7 @@ What blocks: [tool.abiclash.check] in pyproject.toml, or --policy FILE; see docs
     metavar="MB",
     help="Of data in memory of a process; neighbours take two (default: 4096).",
 )
-@click.option("--no-deps", is_flag=True, help="Leave dependencies out; libraries that they bring are missing then.")
+@click.option("--no-deps", is_flag=True, help="Leave dependencies out; what needs them is then not analysed.")
 @options.PYTHON
 @options.PLATFORM
 @options.HOST
