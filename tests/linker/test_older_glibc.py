@@ -30,6 +30,8 @@ int main(int, char **);
 void begin(int count, char **words) { exit(main(count, words)); }
 """
 """The machine's own start files ask for a newer libc."""
+PLAIN = replace(X86_64, uses={use: text for use, text in X86_64.uses.items() if use != "desc"})
+"""No TLS descriptors: before glibc 2.34 RTLD_LAZY left them to their first use, which is not modelled."""
 
 
 @pytest.fixture(params=["bullseye"])
@@ -68,4 +70,4 @@ def older(request: pytest.FixtureRequest, builder: Builder, host: HostProfile, t
 )
 def test_many_random_worlds_load_as_predicted(older: Judge, world: LinkWorld) -> None:
     """New worlds each time."""
-    play(world, older, X86_64).agree()
+    play(world, older, PLAIN).agree()
