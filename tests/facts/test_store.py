@@ -21,7 +21,7 @@ from abiclash.errors import ElfError, StoreError
 from abiclash.facts.model import SCHEMA, WheelFacts
 from abiclash.facts.store import Store, default_root
 from abiclash.facts.stored_names import NAMES_PER_FILE, Names, compact
-from tests.facts.made_facts import name_tables, objects, same, sorted_names, wheels
+from tests.facts.made_facts import name_tables, same, sorted_names, wheels
 
 if TYPE_CHECKING:
     from abiclash.facts.names_table import NameTable
@@ -66,16 +66,6 @@ def test_a_wheel_comes_back_as_it_was(facts: WheelFacts, tables: list[NameTable]
         expected = {int(table.key[row]): table.name(row) for table in tables for row in range(len(table))}
         keys = np.array([*expected, 12345], dtype=np.uint64)
         assert again.names(SHA, keys) == expected
-
-
-@settings(deadline=None, max_examples=20)
-@given(objects("/lib/libdemo.so"))
-def test_an_object_of_a_host_comes_back_as_it_was(facts: object) -> None:
-    with tempfile.TemporaryDirectory() as root:
-        store = Store(Path(root))
-        store.put_object(SHA, facts, [])  # type: ignore[arg-type]
-        assert same(store.get_object(SHA), facts)
-        assert store.get(SHA) is None
 
 
 def test_names_over_several_files(tmp_path: Path) -> None:

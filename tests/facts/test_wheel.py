@@ -6,19 +6,16 @@ import hashlib
 import os
 import shutil
 import struct
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import abiclash.facts.wheel
-from abiclash.errors import ElfError, FactsError, NotAnalysed
+from abiclash.errors import NotAnalysed
 from abiclash.facts.arena import Arena
 from abiclash.facts.content_hash import content_hash
 from abiclash.facts.elf import read_object
-from abiclash.facts.host_object import stored_object
 from abiclash.facts.index import index_wheels
 from abiclash.facts.model import WheelFacts
 from abiclash.facts.ranges import Ranges
@@ -28,6 +25,8 @@ from tests.facts.made_facts import same
 from tests.support import make_wheel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from abiclash.facts.model import ObjectFacts
     from abiclash.facts.names_table import NameTable
     from tests.support import Builder, Wheelhouse
@@ -249,24 +248,6 @@ def test_a_hash_is_remembered_until_the_file_changes(tmp_path: Path, store: Stor
     assert content_hash(path, store) == hashlib.sha256(b"six").hexdigest()
     path.write_bytes(b"ten")
     assert content_hash(path, store) == hashlib.sha256(b"ten").hexdigest(), "too young to be remembered"
-
-
-@pytest.mark.compiler
-def test_an_object_of_a_host_is_read_once(tmp_path: Path, library: Path, store: Store) -> None:
-    os.utime(library, (1_000_000_000, 1_000_000_000))
-    sha256, facts = stored_object(library, store)
-    assert sha256 == hashlib.sha256(library.read_bytes()).hexdigest()
-    assert facts.path == str(library)
-    assert b"demo_one" in store.names(sha256, facts.symbols.key).values()
-    copy = Path(shutil.copy(library, tmp_path / "copy.so"))
-    again = stored_object(copy, store)
-    assert same(again, (sha256, replace(facts, path=str(copy))))
-    copy.write_bytes(b"")
-    with pytest.raises(ElfError, match=r"copy\.so: not an ELF file"):
-        stored_object(copy, store)
-    copy.unlink()
-    with pytest.raises(FactsError, match="cannot be read"):
-        stored_object(copy, store)
 
 
 @pytest.mark.index

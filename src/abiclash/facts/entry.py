@@ -59,12 +59,10 @@ def unpack(content: bytes) -> bytes:
         raise ValueError(f"not readable ({error})") from error
 
 
-def encode(objects: Sequence[ObjectFacts], wheel: WheelFacts | None) -> dict[str, Callable[[], bytes]]:
-    """Return the files that hold objects (of a wheel, or one of a host), each as a function that makes its content."""
-    document = {
-        "wheel": wheel and wheel_document(wheel),
-        "objects": [object_document(facts) for facts in objects],
-    }
+def encode(wheel: WheelFacts) -> dict[str, Callable[[], bytes]]:
+    """Return the files that hold the facts of a wheel, each as a function that makes its content."""
+    objects = wheel.objects
+    document = {"wheel": wheel_document(wheel), "objects": [object_document(facts) for facts in objects]}
     return {
         FACTS: lambda: pack(json.dumps(document, separators=(",", ":")).encode()),
         SYMBOLS: lambda: to_parquet(_stack([facts.symbols for facts in objects], _SYMBOLS)),
@@ -72,7 +70,7 @@ def encode(objects: Sequence[ObjectFacts], wheel: WheelFacts | None) -> dict[str
     }
 
 
-def decode(read: Callable[[str], bytes]) -> tuple[tuple[ObjectFacts, ...], WheelFacts | None]:
+def decode(read: Callable[[str], bytes]) -> WheelFacts:
     """Return what `encode` took. read: gives the content of a file. Raises ValueError for damaged content."""
     try:
         document = read_json(unpack(read(FACTS)))
@@ -89,7 +87,7 @@ def decode(read: Callable[[str], bytes]) -> tuple[tuple[ObjectFacts, ...], Wheel
             )
             for row, one in enumerate(document["objects"])
         )
-        return objects, document["wheel"] and read_wheel_document(document["wheel"], objects)
+        return read_wheel_document(document["wheel"], objects)
     except (KeyError, TypeError) as error:
         raise ValueError(f"facts of another form ({error!r})") from error
 

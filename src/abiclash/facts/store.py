@@ -28,7 +28,7 @@ from isal import isal_zlib
 from abiclash.errors import NotAnalysed, StoreError
 from abiclash.facts.entry import decode, encode, pack, unpack
 from abiclash.facts.limits import Limits
-from abiclash.facts.model import SCHEMA, ObjectFacts, WheelFacts
+from abiclash.facts.model import SCHEMA, WheelFacts
 from abiclash.facts.stored_names import find_names, name_column, name_files
 from abiclash.facts.tried import readable
 from abiclash.parsing import read_json
@@ -65,7 +65,7 @@ class Upstream(Protocol):
 
 
 class Store:
-    """Facts of wheels and of host objects. Safe for several threads and processes at once.
+    """Facts of wheels. Safe for several threads and processes at once.
 
     upstream: where to look for what is not here; what is found there is kept here, once its checksums are right.
 
@@ -91,24 +91,21 @@ class Store:
 
     def get(self, sha256: str) -> WheelFacts | None:
         """Return the facts of a wheel, or None when they are not known (or not readable any more)."""
-        found = self._load(sha256)
-        return found[1] if found else None
+        read = self._reader(sha256)
+        if read is None:
+            return None
+        try:
+            return decode(read)
+        except ValueError as error:
+            _LOG.info("entry %s is damaged and will be made again: %s", sha256, error)
+            return None
 
     def put(self, facts: WheelFacts, names: Sequence[Names]) -> None:
         """Keep the facts of a wheel and the names of its symbols."""
-        self._save(facts.sha256, {**encode(facts.objects, facts), **name_files(names)})
-
-    def get_object(self, sha256: str) -> ObjectFacts | None:
-        """Return the facts of an object that is not part of a wheel, by the hash of its content, or None."""
-        found = self._load(sha256)
-        return found[0][0] if found and found[0] else None
-
-    def put_object(self, sha256: str, facts: ObjectFacts, names: Sequence[Names]) -> None:
-        """Keep the facts of an object that is not part of a wheel."""
-        self._save(sha256, {**encode([facts], None), **name_files(names)})
+        self._save(facts.sha256, {**encode(facts), **name_files(names)})
 
     def names(self, sha256: str, keys: NDArray[np.uint64]) -> dict[int, bytes]:
-        """Return the symbol names of a wheel or host object by their keys; unknown keys are left out.
+        """Return the symbol names of a wheel by their keys; unknown keys are left out.
 
         Raises StoreError when the entry is not there or is damaged.
         """
@@ -129,7 +126,7 @@ class Store:
             return self._take_document(kind, key, path)
 
     def published(self, sha256: str) -> list[Path]:
-        """Return the files that hold what is known of a wheel or host object, to be published; sorted."""
+        """Return the files that hold what is known of a wheel, to be published; sorted."""
         documents = self._base.glob(f"documents/*/{sha256[:2]}/{sha256}.gz")
         return sorted([*self._entry(sha256).glob("*"), *documents])
 
@@ -159,16 +156,6 @@ class Store:
         except (ValueError, KeyError) as error:
             raise StoreError(f"{self.root}: the names of {sha256} are damaged ({error}); index it again") from error
         raise StoreError(f"{self.root}: nothing is known of {sha256}; index it first")
-
-    def _load(self, sha256: str) -> tuple[tuple[ObjectFacts, ...], WheelFacts | None] | None:
-        read = self._reader(sha256)
-        if read is None:
-            return None
-        try:
-            return decode(read)
-        except ValueError as error:
-            _LOG.info("entry %s is damaged and will be made again: %s", sha256, error)
-            return None
 
     def _reader(self, sha256: str) -> Callable[[str], bytes] | None:
         """Return a function that gives the verified content of an entry's file; None when there is no such entry."""
