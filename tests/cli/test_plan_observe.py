@@ -96,7 +96,7 @@ def test_orders_that_are_observed() -> None:
     assert orders("abcd") == [("a",), ("b",), ("c",), ("d",), ("a", "b"), ("a", "b", "c"), tuple("abcd")]
 
 
-@pytest.mark.parametrize("version", ["3.13t", "3.14", "3.14t"])
+@pytest.mark.parametrize("version", ["3.13t", "3.14t", "3.16"])
 def test_python_that_no_profile_has_is_told(version: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wheel = make_wheel(tmp_path, {"a.py": ""}, name="a", tag="py3-none-any")
     assert app.run(["plan", str(wheel), "--python", version, "--platform", "manylinux_2_28_x86_64"]) == 2
