@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from abiclash.imports.files import normalised
+from abiclash.sources.platform import environment_markers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,7 @@ def absent(requirements: Iterable[str], present: Iterable[str], python: Python) 
 
     requirements: Requires-Dist lines; those of extras do not count. present: normalised names.
     """
-    markers = _markers(python)
+    markers = {**environment_markers(".".join(map(str, python.version)), python.machine), "extra": ""}
     missing: set[str] = set()
     for line in requirements:
         try:
@@ -32,22 +33,3 @@ def absent(requirements: Iterable[str], present: Iterable[str], python: Python) 
         if wanted.marker is None or wanted.marker.evaluate(markers):
             missing.add(normalised(wanted.name))
     return frozenset(missing.difference(present))
-
-
-def _markers(python: Python) -> dict[str, str | frozenset[str]]:
-    """Return the values of the environment markers (PEP 508)."""
-    release = ".".join(map(str, python.version))
-    return {
-        "extra": "",
-        "implementation_name": "cpython",
-        "implementation_version": release,
-        "os_name": "posix",
-        "platform_machine": python.machine,
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_system": "Linux",
-        "platform_version": "",
-        "python_full_version": release,
-        "python_version": f"{python.version[0]}.{python.version[1]}",
-        "sys_platform": "linux",
-    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from abiclash.sources.platform import Python, Runtime
-from abiclash.sources.pylock import NO_WHEEL, misfit, parse, wheels_in_words
+from abiclash.sources.pylock import misfit, parse, wheels_in_words
 from abiclash.sources.uverrors import Cause, Failure, because, transport_detail, understand
 from abiclash.sources.uvrun import Query, Uv, UvFailure
 
@@ -61,24 +61,24 @@ class Advisor:
         line = _without_marker(requirement)
         query = replace(self.query, lines=(line,), dependencies=False, universal=True)
         query = replace(query, dropped=frozenset(), constraints=())
-        needs = ""
+        found = failure
         for python in (Python.parse("3.6"), self.runtime.python):  # the oldest sees the wheels of every Python
             try:
                 answer = self.uv.compile(replace(query, runtime=Runtime(python, self.runtime.platform)))
             except UvFailure as error:
                 found = understand(str(error))
-                if found.cause is Cause.NO_WHEEL:
-                    return misfit([], self.runtime)
-                if found.cause is not Cause.PYTHON:
-                    break
-                needs = found.text.partition("does not satisfy ")[2].partition(" and ")[0]
-            else:
-                named = [package for package in parse(answer, "uv's answer").packages if package.name == failure.name]
-                names = [wheel.filename for package in named for wheel in package.wheels or ()]
-                return f"{NO_WHEEL}{self.runtime}; {wheels_in_words(names, self.runtime)}"
-        else:
-            return f"{NO_WHEEL}{self.runtime}: it needs {needs}; choose another --python or version"
-        return f"{NO_WHEEL}{self.runtime}: {because(failure.text)}"
+                if found.cause is Cause.PYTHON:
+                    continue
+                break
+            named = [package for package in parse(answer, "uv's answer").packages if package.name == failure.name]
+            names = [wheel.filename for package in named for wheel in package.wheels or ()]
+            return f"no wheel for {self.runtime}; {wheels_in_words(names, self.runtime)}"
+        if found.cause is Cause.NO_WHEEL:
+            return misfit([], self.runtime)
+        if found.cause is Cause.PYTHON:
+            needs = found.text.partition("does not satisfy ")[2].partition(" and ")[0]
+            return f"no wheel for {self.runtime}: it needs {needs}; choose another --python or version"
+        return f"no wheel for {self.runtime}: {because(failure.text)}"
 
 
 def _in_words(failure: Failure) -> str:

@@ -155,22 +155,27 @@ class Runtime:
     @functools.cached_property
     def markers(self) -> Mapping[str, str]:
         """Values of the environment markers, without `extra`."""
-        return {
-            "implementation_name": "cpython",
-            "implementation_version": self.python.full,
-            "os_name": "posix",
-            "platform_machine": self.platform.machine,
-            "platform_python_implementation": "CPython",
-            "platform_release": "",
-            "platform_system": "Linux",
-            "platform_version": "",
-            "python_full_version": self.python.full,
-            "python_version": self.python.short,
-            "sys_platform": "linux",
-        }
+        return environment_markers(self.python.full, self.platform.machine)
 
     def __str__(self) -> str:
         return f"CPython {self.python} on {self.platform}"
+
+
+def environment_markers(release: str, machine: str) -> dict[str, str]:
+    """Return the environment markers (PEP 508) of CPython on Linux, without `extra`. release: such as 3.11.7."""
+    return {
+        "implementation_name": "cpython",
+        "implementation_version": release,
+        "os_name": "posix",
+        "platform_machine": machine,
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": release,
+        "python_version": release.rpartition(".")[0],
+        "sys_platform": "linux",
+    }
 
 
 def _known_machine(name: str) -> str | None:
