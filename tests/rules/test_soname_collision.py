@@ -162,3 +162,20 @@ def test_near_miss_a_name_of_its_own(site: Site) -> None:
     case = site.case()
     assert refused(site, "alpha", "beta") == modelled(case, "alpha", "beta") == []
     assert list(soname_collision.check(case)) == []
+
+
+def test_found_where_modules_of_python_get_a_package_s_file(site: Site) -> None:
+    """Like libcrypto.so.3 of a package that is imported before the ssl module."""
+    site.library("libshared.so.1", MORE, system=True)
+    module = site.library("lib-dynload/_asks.so", ASKS_ONE, needs=["libshared.so.1"], system=True)
+    site.library("alpha/libshared.so.1", ONE, open_with=None)
+    site.library("alpha/liba.so", ASKS_ONE, needs=["alpha/libshared.so.1"])
+    site.library("beta/libb.so", "int beta(void) { return 1; }")
+    site.opened["beta"].append(replace(site.opened["beta"][0], path=str(module)))
+    case = site.case()
+    assert site.agrees(case, ["alpha", "beta"])
+    (finding,) = soname_collision.check(case)
+    assert finding.severity is Severity.WARNING
+    assert finding.summary.startswith("alpha brings a libshared.so.1 of its own, and Python itself needs the host's;")
+    assert (finding.failing_order, finding.safe_order) == (("alpha", "beta"), ("beta", "alpha"))
+    assert "Python itself gets alpha's file" in finding.explanation

@@ -129,6 +129,7 @@ class _Told:
 
     victims: who gets the other file. files: as it is spoken of. lacking: definitions that the file in use lacks.
     used_of_host, own_of_host: whether the file that serves, or the one in whose place it does, is the host's.
+    of_python: whether modules of the interpreter are among those that are served so.
     """
 
     need: Displaced
@@ -139,10 +140,13 @@ class _Told:
     lacking: int
     used_of_host: bool
     own_of_host: bool
+    of_python: bool
 
     @property
     def second(self) -> str:
-        return listed(package.name for package in self.victims) if self.victims else "a package"
+        if self.victims:
+            return listed(package.name for package in self.victims)
+        return "Python itself" if self.of_python else "another library of the host"
 
     @property
     def both(self) -> str:
@@ -174,6 +178,7 @@ def _finding(case: Case, collision: Collision) -> Finding:
         lacking=sum(lacks(case, *pair) for pair in same),
         used_of_host=case.owner(used) is None,
         own_of_host=case.owner(own) is None,
+        of_python=any("/lib-dynload/" in case.path(user) for user in users),
     )
     severity, confidence = _weight(case, (own, used), told.lacking, fatal, run)
     return RULE.finding(
